@@ -1,0 +1,7 @@
+"""How strongly do these features move together?"""
+
+from covey.measure._associate import associate
+from covey.measure._matrix import REASONS, AssociationMatrix
+from covey.measure._measure import Measure, measures, register
+
+__all__ = ["REASONS", "AssociationMatrix", "Measure", "associate", "measures", "register"]

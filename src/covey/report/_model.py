@@ -1,0 +1,189 @@
+"""What a report knows: plain data between the analysis that makes it and the page that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from covey.measure import AssociationMatrix
+from covey.table import FeatureTable
+
+FindingKind = Literal[
+    "leak",
+    "identifier",
+    "constant",
+    "duplicate",
+    "redundant",
+    "nonlinear",
+    "missingness",
+    "reversal",
+    "order",
+    "relevant",
+    "irrelevant",
+    "table",
+]
+
+
+@dataclass(frozen=True)
+class View:
+    """The picture that backs a finding.
+
+    Parameters
+    ----------
+    kind : {"pair", "column", "group", "heatmap", "relevance", "reversal", "order"}
+    columns : tuple of str
+        The pair, the column, the group's members, ...; for a reversal (left, right, by).
+    """
+
+    kind: Literal["pair", "column", "group", "heatmap", "relevance", "reversal", "order"]
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to know or to do, in plain words.
+
+    Parameters
+    ----------
+    kind : FindingKind
+    title : str
+        One line, complete on its own: "education and education-num say the same".
+    detail : str
+        One to three sentences: what was seen, with its numbers, and with what certainty.
+    action : str
+        What to do next, imperative: "Keep education-num; drop education."
+    score : float
+        0..1, how much this matters; findings are shown by falling score.
+    view : View
+    evidence : mapping of str to number or str
+        The numbers behind `detail`, by name.
+    """
+
+    kind: FindingKind
+    title: str
+    detail: str
+    action: str
+    score: float
+    view: View
+    evidence: Mapping[str, float | int | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ColumnSummary:
+    """The card of one column.
+
+    `histogram` holds ``{"edges": [...], "counts": [...]}`` for numbers (datetimes in seconds since 1970) and
+    ``{"labels": [...], "counts": [...]}`` for categories (the most frequent twenty, the rest as "other").
+    `statistics` is an ordered mapping of what a person wants to read: mean, sd, quartiles, most frequent, ...
+    `nearest` lists the strongest associations ``(other column, strength, sign)``.
+    """
+
+    name: str
+    kind: str
+    n_missing: int
+    n_unique: int
+    statistics: Mapping[str, float | int | str]
+    histogram: Mapping[str, list[Any]]
+    nearest: tuple[tuple[str, float, int], ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic with its bootstrap interval (95 %)."""
+
+    value: float
+    low: float
+    high: float
+    pvalue: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """How one feature relates to the target, by several measures side by side (name -> estimate)."""
+
+    name: str
+    estimates: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Features that say nearly the same.
+
+    `association_kept` and `relevance_kept` are shares in 0..1: how much of the other members' association with
+    the rest of the table, and of their relevance for the target, the representative alone keeps.
+    """
+
+    members: tuple[str, ...]
+    representative: str
+    association_kept: float
+    relevance_kept: float | None
+    weakest: float
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """An association whose sign turns inside the levels of a third column (Simpson's paradox)."""
+
+    left: str
+    right: str
+    by: str
+    overall: float
+    within: tuple[tuple[str, float, int], ...]
+    """(level, value, rows) for each level."""
+    pooled: float
+    """Weighted mean of the values within levels."""
+
+
+@dataclass(frozen=True)
+class OrderEffect:
+    """A column that drifts along the rows; `means` are its mean (or each level's share) in equal row windows."""
+
+    name: str
+    strength: float
+    pvalue: float
+    positions: tuple[float, ...]
+    means: Mapping[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class ReportData:
+    """Everything that the page and the JSON show.
+
+    Parameters
+    ----------
+    title : str
+    target : str or None
+    n_rows, n_columns : int
+        Of the source.
+    columns : tuple of ColumnSummary
+        All columns of the source, in its order.
+    features : tuple of str
+        Columns that take part in associations (no identifiers, text or constants), in display (leaf) order.
+    matrices : mapping of str to AssociationMatrix
+        Square, over `features` in display order, by measure; ``"auto"`` is always there.
+    groups, findings, relevance, reversals, order_effects
+    tree : tuple of (str, str, float)
+        Maximum spanning tree of the features, with strengths.
+    sample : FeatureTable
+        At most a few thousand rows of `features`, for the pictures of pairs.
+    how : mapping
+        Rows used, sampling, measures, p-value methods, versions, seconds by step, seed.
+    """
+
+    title: str
+    target: str | None
+    n_rows: int
+    n_columns: int
+    columns: tuple[ColumnSummary, ...]
+    features: tuple[str, ...]
+    matrices: Mapping[str, AssociationMatrix]
+    groups: tuple[Group, ...]
+    tree: tuple[tuple[str, str, float], ...]
+    relevance: tuple[Relevance, ...]
+    reversals: tuple[Reversal, ...]
+    order_effects: tuple[OrderEffect, ...]
+    findings: tuple[Finding, ...]
+    sample: FeatureTable
+    how: Mapping[str, Any]
