@@ -1,0 +1,1 @@
+"""Studies of the systems in `covey.measure`."""
