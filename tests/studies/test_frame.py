@@ -7,7 +7,7 @@ import pytest
 
 from covey import studies
 from covey.catalogue import Method
-from covey.studies import Claim, StudyResult, run, run_all, scrambled, study, to_markdown
+from covey.studies import Claim, StudyResult, run, run_all, scrambled, study_of, to_markdown
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_study_without_claims_or_with_one_missed_does_not_hold():
 
 
 def test_study_collects_claims_notes_and_arguments():
-    @study("s311")
+    @study_of("s311")
     def body(quick, random_state):
         yield f"quick={quick}"
         yield Claim("seed", float(random_state), 7.0)

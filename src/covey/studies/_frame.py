@@ -114,12 +114,12 @@ class StudyResult:
         return "held" if self.holds else f"{missed} of {len(self.claims)} claims not held"
 
 
-def study(id: str) -> Callable[[Callable[[bool, int], Iterator[Claim | str]]], Callable[..., StudyResult]]:
+def study_of(id: str) -> Callable[[Callable[[bool, int], Iterator[Claim | str]]], Callable[..., StudyResult]]:
     """Make a study of a generator ``(quick, random_state)`` that yields claims, and notes as plain strings.
 
     Examples
     --------
-    >>> @study("s311")
+    >>> @study_of("s311")
     ... def two_claims(quick, random_state):
     ...     yield "A note."
     ...     yield Claim("one", 1.0, 0.5)
