@@ -40,7 +40,7 @@ class AssociationMatrix:
     row_kinds, column_kinds : tuple of str
     values : ndarray of shape (n_rows, n_columns)
         The measure; NaN where undefined (`reasons` says why). For an asymmetric measure
-        ``values[i, j]`` is how well row feature `i` is determined by column feature `j`.
+        ``values[i, j]`` is how well row feature `i` determines column feature `j`.
     n : ndarray of int64, same shape
         Rows used for each pair.
     pvalues : ndarray, same shape, optional
@@ -52,6 +52,8 @@ class AssociationMatrix:
     error_bound : ndarray, same shape, optional
         Estimated absolute error of the value when the measure was approximated.
     symmetric : bool
+    two_sets : bool
+        True when the row features and the column features are two sets, even if names agree.
     info : mapping
         How it was computed: rows, sampling, seconds, versions, method of the p-values, ...
 
@@ -77,6 +79,7 @@ class AssociationMatrix:
     sign: NDArray[np.int8] | None = None
     error_bound: NDArray[np.float64] | None = None
     symmetric: bool = True
+    two_sets: bool = False
     info: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -87,7 +90,7 @@ class AssociationMatrix:
     @property
     def is_square(self) -> bool:
         """True when rows and columns are the same features."""
-        return self.rows == self.columns
+        return not self.two_sets and self.rows == self.columns
 
     def __getitem__(self, pair: tuple[str, str]) -> float:
         """The value of one pair of names."""
@@ -231,7 +234,9 @@ class AssociationMatrix:
 
     def _need_square(self, verb: str) -> None:
         if not self.is_square:
-            raise ValueError(f"{verb}() needs every feature against every feature; call associate on one table")
+            raise ValueError(
+                f"{verb}() needs every feature against every feature; call associate on one table"
+            )
 
     def plot(self, order: bool = True) -> plotly.graph_objects.Figure:
         """Heatmap; square matrices are ordered so that features that move together stand together."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Protocol
 
 import numpy as np
@@ -109,6 +110,27 @@ def any_pair(left: str, right: str) -> bool:
 
 _REGISTRY: dict[str, Measure] = {}
 
+# The module that registers each measure, so that only what is asked for is imported.
+_HOMES = {
+    "auto": "auto",
+    "chatterjee_xi": "xi",
+    "coincidence": "sets",
+    "correlation_ratio": "nominal",
+    "cramers_v": "nominal",
+    "distance_correlation": "distance",
+    "distance_correlation_corrected": "distance",
+    "distance_correlation_exact": "distance_exact",
+    "hsic": "hsic",
+    "kendall": "kendall",
+    "knn_mutual_information": "knn_information",
+    "mutual_information": "information",
+    "partial_correlation": "partial",
+    "pearson": "pearson",
+    "spearman": "rank",
+    "spearman_pairwise": "rank_pairwise",
+    "theils_u": "information",
+}
+
 
 def register(measure: Measure) -> Measure:
     """Add a measure to those that `associate` knows by name."""
@@ -117,8 +139,14 @@ def register(measure: Measure) -> Measure:
 
 
 def measures() -> tuple[str, ...]:
-    """Names of all measures."""
-    return tuple(sorted(_REGISTRY))
+    """Names of all measures.
+
+    Examples
+    --------
+    >>> "distance_correlation" in measures()
+    True
+    """
+    return tuple(sorted({*_HOMES, *_REGISTRY}))
 
 
 def get(measure: str | Measure) -> Measure:
@@ -131,6 +159,8 @@ def get(measure: str | Measure) -> Measure:
     """
     if isinstance(measure, Measure):
         return measure
+    if measure not in _REGISTRY and measure in _HOMES:
+        import_module(f"covey.measure.{_HOMES[measure]}")
     if measure not in _REGISTRY:
         raise ValueError(f"no measure {measure!r}; choose one of {', '.join(measures())}")
     return _REGISTRY[measure]

@@ -1,0 +1,144 @@
+"""The matrix engine's linear half: pairwise-complete moments of all pairs as matrix products.
+
+With Z the columns (missing = 0) and W the 0/1 masks of what is present, ``Z'Z``, ``Z'W``, ``(Z*Z)'W`` and ``W'W`` hold
+every sum that the covariance of every pair needs over the rows where both are present. They are sums over rows, so the
+same state is the in-memory kernel, the out-of-core one and the distributed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covey.engine import Engine
+from covey.measure._measure import PairStatistics
+from covey.measure._null import correlation_pvalue
+from covey.measure._store import ColumnStore
+
+BLOCK_ROWS = 16384
+
+
+class MomentState:
+    """Pairwise-complete first and second moments of columns, mergeable.
+
+    Parameters
+    ----------
+    shift, scale : ndarray of shape (n_columns,)
+        Subtracted from and divided out of every row first; any value inside a column's range keeps precision, also for
+        columns with a huge mean. States can be merged only when these are equal.
+
+    Examples
+    --------
+    >>> x = np.array([[1.0, 2.0], [2.0, 4.0], [3.0, np.nan], [4.0, 8.0]])
+    >>> MomentState(np.zeros(2), np.ones(2)).update(x).correlation()[0, 1]
+    np.float64(1.0)
+    """
+
+    def __init__(self, shift: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
+        m = len(shift)
+        self.shift, self.scale = shift, scale
+        self.n = np.zeros((m, m))
+        self.sums = np.zeros((m, m))
+        self.squares = np.zeros((m, m))
+        self.products = np.zeros((m, m))
+
+    def update(self, block: NDArray[np.float64]) -> Self:
+        """Add the rows of `block`, shape (n_rows, n_columns), NaN for missing."""
+        for start in range(0, len(block), BLOCK_ROWS):
+            self._add(block[start : start + BLOCK_ROWS])
+        return self
+
+    def _add(self, rows: NDArray[np.float64]) -> None:
+        z = (rows - self.shift) / self.scale
+        absent = np.isnan(z)
+        gaps = np.flatnonzero(absent.any(axis=0))
+        z[absent] = 0.0
+        self.products += z.T @ z
+        # sums over the rows where the other column is present: all rows, less those where it is absent
+        self.n += float(len(z))
+        self.sums += z.sum(axis=0)[:, None]
+        square = z * z
+        self.squares += square.sum(axis=0)[:, None]
+        if len(gaps):
+            lost = absent[:, gaps].astype(np.float64)
+            self.sums[:, gaps] -= z.T @ lost
+            self.squares[:, gaps] -= square.T @ lost
+            counts = lost.sum(axis=0)
+            self.n[gaps, :] -= counts[:, None]
+            self.n[:, gaps] -= counts[None, :]
+            self.n[np.ix_(gaps, gaps)] += lost.T @ lost
+
+    def merge(self, other: Self) -> Self:
+        """Add another state over the same columns."""
+        if not (np.array_equal(self.shift, other.shift) and np.array_equal(self.scale, other.scale)):
+            raise ValueError("states with different shift or scale cannot be merged")
+        for name in ("n", "sums", "squares", "products"):
+            getattr(self, name)[...] += getattr(other, name)
+        return self
+
+    def correlation(self) -> NDArray[np.float64]:
+        """Pairwise-complete correlation of every pair; NaN where a column is constant on the common rows."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variance = self.squares - self.sums**2 / self.n
+            # rounding leaves a constant column about 1e-16 of its mean square
+            variance[variance <= 1e-13 * self.squares] = np.nan
+            covariance = self.products - self.sums * self.sums.T / self.n
+            return np.clip(covariance / np.sqrt(variance * variance.T), -1.0, 1.0)
+
+    def result(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """(correlation, n), both of shape (n_columns, n_columns)."""
+        return self.correlation(), np.rint(self.n).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class ProductKernel:
+    """A measure that is the correlation of one transformed value a column (the value itself, its rank, ...).
+
+    Parameters
+    ----------
+    transform : callable (store, j) -> ndarray of shape (n_rows,)
+        NaN for missing.
+    """
+
+    transform: Callable[[ColumnStore, int], NDArray[np.float64]]
+
+    def __call__(
+        self,
+        store: ColumnStore,
+        left: NDArray[np.intp],
+        right: NDArray[np.intp],
+        engine: Engine,
+        pvalues: bool,
+    ) -> PairStatistics:
+        used, position = np.unique(np.concatenate([left, right]), return_inverse=True)
+        values = np.empty((store.n_rows, len(used)), order="F")
+        for k, column in enumerate(engine.map(lambda j: self.transform(store, int(j)), list(used))):
+            values[:, k] = column
+        r, n = MomentState(*centre_and_scale(values)).update(values).result()
+        return correlation_statistics(r, n, position[: len(left)], position[len(left) :], pvalues)
+
+
+def centre_and_scale(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of each column over its present rows; 0 and 1 where there is nothing to scale by."""
+    present = ~np.isnan(values)
+    n = np.maximum(present.sum(axis=0), 1)
+    mean = np.where(present, values, 0.0).sum(axis=0) / n
+    deviation = np.where(present, values - mean, 0.0)
+    spread = np.sqrt((deviation**2).sum(axis=0) / n)
+    return mean, np.where(spread > 0, spread, 1.0)
+
+
+def correlation_statistics(
+    r: NDArray[np.float64],
+    n: NDArray[np.int64],
+    left: NDArray[np.intp],
+    right: NDArray[np.intp],
+    pvalues: bool,
+) -> PairStatistics:
+    """Statistics of the asked pairs from the matrices of correlations and row counts."""
+    value, rows = r[left, right], n[left, right]
+    return PairStatistics(value, rows, correlation_pvalue(value, rows) if pvalues else None)
