@@ -71,9 +71,7 @@ def test_weights_count_elements_several_times():
 def test_empty_sets():
     assert jaccard(set(), set()) == coincidence([0, 0], [0, 0]) == interiority([0, 0], [1, 0]) == 1.0
     assert jaccard([0, 0], [1, 0]) == coincidence([0, 0], [1, 0]) == addition_jaccard([0, 0], [1, 0]) == 0.0
-    np.testing.assert_array_equal(
-        coincidence_matrix([[0, 0, 1], [0, 0, 1]]), [[1, 1, 0], [1, 1, 0], [0, 0, 1]]
-    )
+    np.testing.assert_array_equal(coincidence_matrix([[0, 0, 1], [0, 0, 1]]), [[1, 1, 0], [1, 1, 0], [0, 0, 1]])
 
 
 @given(counts, counts)

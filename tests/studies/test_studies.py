@@ -19,9 +19,7 @@ def test_every_claim_holds_or_the_row_says_why_not(id):
     result = run(id, quick=True)
     assert not result.error, result.error
     missed = [
-        f"{claim.text}: {claim.measured:.4g}, not {claim.bound_text}"
-        for claim in result.claims
-        if not claim.holds
+        f"{claim.text}: {claim.measured:.4g}, not {claim.bound_text}" for claim in result.claims if not claim.holds
     ]
     assert result.claims
     assert ROWS[id].not_held or not missed, missed

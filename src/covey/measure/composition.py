@@ -318,9 +318,7 @@ def _log_ratio_precision(X: NDArray[np.float64], shrinkage: str | None) -> tuple
     coordinates = clr(X) @ contrasts.T
     if shrinkage is None:
         if n < n_parts:
-            raise ValueError(
-                f"{n_parts} parts need as many complete rows, got {n}; use shrinkage='ledoit_wolf'"
-            )
+            raise ValueError(f"{n_parts} parts need as many complete rows, got {n}; use shrinkage='ledoit_wolf'")
         covariance, weight = np.cov(coordinates, rowvar=False), 0.0
     else:
         from sklearn.covariance import ledoit_wolf

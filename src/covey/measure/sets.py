@@ -154,9 +154,7 @@ def addition_jaccard(x: Any, y: Any, *, weights: Any = None) -> float:
     return _ratio(2.0 * (weight @ (np.sign(x) * np.sign(y) * np.minimum(a, b))), weight @ a + weight @ b)
 
 
-def density_jaccard(
-    p: ArrayLike, q: ArrayLike, *grids: ArrayLike, index: Callable[..., float] = jaccard
-) -> float:
+def density_jaccard(p: ArrayLike, q: ArrayLike, *grids: ArrayLike, index: Callable[..., float] = jaccard) -> float:
     """Index of two densities or scalar fields sampled on a grid: the sums become integrals.
 
     Parameters
@@ -308,9 +306,7 @@ def _operands(items: tuple[Any, ...], weights: Any) -> tuple[NDArray[np.float64]
     return vectors, weight
 
 
-def _from_collections(
-    items: tuple[Any, ...], weights: Any
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _from_collections(items: tuple[Any, ...], weights: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     elements = list(dict.fromkeys(element for item in items for element in item))
     vectors = np.array([_multiplicities(item, elements) for item in items], dtype=float)
     if weights is None:
@@ -409,9 +405,7 @@ def _pair_values(
     counts = np.full(left.size, columns.shape[1], dtype=np.int64)
     whole = ~partial
     sums[whole] = _complete_sums(columns, weights, left[whole], right[whole], standardise, engine)
-    sums[partial], counts[partial] = _common_sums(
-        columns, weights, left[partial], right[partial], standardise, engine
-    )
+    sums[partial], counts[partial] = _common_sums(columns, weights, left[partial], right[partial], standardise, engine)
     return _INDICES[index](sums), counts
 
 

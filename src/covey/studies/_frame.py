@@ -214,9 +214,7 @@ def to_markdown(results: Sequence[StudyResult]) -> str:
         "| system | title | verdict | seconds |",
         "|---|---|---|---:|",
     ]
-    lines += [
-        f"| [{r.id}](#{r.id}) | {_cell(r.title)} | {_cell(r.verdict)} | {r.seconds:.1f} |" for r in results
-    ]
+    lines += [f"| [{r.id}](#{r.id}) | {_cell(r.title)} | {_cell(r.verdict)} | {r.seconds:.1f} |" for r in results]
     for result in results:
         lines += ["", *_section(result)]
     return "\n".join(lines) + "\n"

@@ -84,11 +84,7 @@ def _speed(rng: np.random.Generator, quick: bool) -> Claim:
     X = rng.normal(size=(5000, 300))
     ours = min(_seconds(lambda: coincidence_matrix(X)) for _ in range(4))
     some = 40 if quick else 300
-    theirs = (
-        _seconds(lambda: distance.pdist(X[:, :some].T, _python_coincidence))
-        * (300 * 299)
-        / (some * (some - 1))
-    )
+    theirs = _seconds(lambda: distance.pdist(X[:, :some].T, _python_coincidence)) * (300 * 299) / (some * (some - 1))
     return Claim(
         "times faster than SciPy's pdist with a NumPy metric, 5000 x 300",
         theirs / ours,

@@ -44,8 +44,7 @@ def _invariances(rng: np.random.Generator) -> Iterator[Claim]:
     yield Claim("largest change when rows are scaled by 0.1 to 100", error, 1e-10, "<=")
     references = range(N_PARTS)
     error = max(
-        np.abs(_partial_correlation_by_alr(X, r) - np.delete(np.delete(values, r, 0), r, 1)).max()
-        for r in references
+        np.abs(_partial_correlation_by_alr(X, r) - np.delete(np.delete(values, r, 0), r, 1)).max() for r in references
     )
     yield Claim("largest difference from inverting the alr covariance, any reference", error, 1e-10, "<=")
     variances = compositional_partial_variance(X)
