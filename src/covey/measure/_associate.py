@@ -92,7 +92,6 @@ def associate(
 def _sides(table: FeatureTable, other: Any, target: str | None) -> tuple[list[Column], list[int], list[int]]:
     """(all columns, positions of the row features, positions of the column features)."""
     columns = table.columns()
-    everything = list(range(len(columns)))
     if other is not None:
         if target is not None:
             raise ValueError("give either a second table or a target, not both")
@@ -106,11 +105,17 @@ def _sides(table: FeatureTable, other: Any, target: str | None) -> tuple[list[Co
             everything,
             list(range(len(columns), len(columns) + second.n_columns)),
         )
+    return columns, *select_sides(table, target)
+
+
+def select_sides(table: FeatureTable, target: str | None) -> tuple[list[int], list[int]]:
+    """Positions of the row features and of the column features of one table."""
+    everything = list(range(table.n_columns))
     if target is None:
-        return columns, everything, everything
+        return everything, everything
     table.column(target)
     position = table.names.index(target)
-    return columns, [k for k in everything if k != position], [position]
+    return [k for k in everything if k != position], [position]
 
 
 class PairPlan:

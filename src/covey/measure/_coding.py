@@ -65,9 +65,7 @@ class Coding:
     levels: Levels
 
 
-def assign_bins(
-    positions: NDArray[np.float64], counts: NDArray[np.float64], max_bins: int
-) -> NDArray[np.int64]:
+def assign_bins(positions: NDArray[np.float64], counts: NDArray[np.float64], max_bins: int) -> NDArray[np.int64]:
     """Bin of each distinct value: at most `max_bins`, more of them where the root of the density is large.
 
     Parameters

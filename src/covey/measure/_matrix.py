@@ -234,9 +234,7 @@ class AssociationMatrix:
 
     def _need_square(self, verb: str) -> None:
         if not self.is_square:
-            raise ValueError(
-                f"{verb}() needs every feature against every feature; call associate on one table"
-            )
+            raise ValueError(f"{verb}() needs every feature against every feature; call associate on one table")
 
     def plot(self, order: bool = True) -> plotly.graph_objects.Figure:
         """Heatmap; square matrices are ordered so that features that move together stand together."""

@@ -7,7 +7,6 @@ same state is the in-memory kernel, the out-of-core one and the distributed one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covey.engine import Engine
+from covey.measure._coding import Scale
 from covey.measure._measure import PairStatistics
 from covey.measure._null import correlation_pvalue
 from covey.measure._store import ColumnStore
@@ -96,15 +96,14 @@ class MomentState:
 
 @dataclass(frozen=True)
 class ProductKernel:
-    """A measure that is the correlation of one transformed value a column (the value itself, its rank, ...).
+    """A measure that is the correlation of one number a column: its value, or its rank.
 
     Parameters
     ----------
-    transform : callable (store, j) -> ndarray of shape (n_rows,)
-        NaN for missing.
+    scale : {"value", "rank"}
     """
 
-    transform: Callable[[ColumnStore, int], NDArray[np.float64]]
+    scale: Scale
 
     def __call__(
         self,
@@ -115,8 +114,9 @@ class ProductKernel:
         pvalues: bool,
     ) -> PairStatistics:
         used, position = np.unique(np.concatenate([left, right]), return_inverse=True)
+        view = store.numbers if self.scale == "value" else store.ranks
         values = np.empty((store.n_rows, len(used)), order="F")
-        for k, column in enumerate(engine.map(lambda j: self.transform(store, int(j)), list(used))):
+        for k, column in enumerate(engine.map(lambda j: view(int(j)), list(used))):
             values[:, k] = column
         r, n = MomentState(*centre_and_scale(values)).update(values).result()
         return correlation_statistics(r, n, position[: len(left)], position[len(left) :], pvalues)

@@ -26,7 +26,7 @@ _BATCH_CELLS = 1 << 17  # cells of a batch of tables: 1 MB of float64, so that a
 
 
 @cache
-def _counter() -> Callable[..., None]:
+def counter() -> Callable[..., None]:
     """The numba kernel, compiled on first use so that importing covey does not import numba."""
     from covey.measure._kernels import count_tables
 
@@ -79,15 +79,21 @@ def _side(levels: Sequence[Levels], nominal: bool, size: int) -> Side:
     return Side(nominal, positions, within)
 
 
-def batches(
-    levels: Sequence[Levels], left: NDArray[np.intp], right: NDArray[np.intp]
-) -> list[tuple[NDArray[np.intp], tuple[int, int], tuple[bool, bool]]]:
-    """Split pairs into batches whose tables have the same padded shape and the same kinds of side.
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Pairs whose tables have one padded shape and whose sides are of the same kinds.
 
-    Returns
-    -------
-    list of (positions in `left`/`right`, (size_left, size_right), (nominal_left, nominal_right))
+    `members` are positions in the list of pairs; `shape` the levels of a table; `nominal` tells which sides hold
+    categories.
     """
+
+    members: NDArray[np.intp]
+    shape: tuple[int, int]
+    nominal: tuple[bool, bool]
+
+
+def batches(levels: Sequence[Levels], left: NDArray[np.intp], right: NDArray[np.intp]) -> list[Batch]:
+    """Split the pairs ``(left[k], right[k])`` of coded columns into batches that fit the cache."""
     size = np.array([padded_size(level.n_levels) for level in levels])
     nominal = np.array([level.positions is None for level in levels])
     key = np.stack([size[left], size[right], nominal[left], nominal[right]], axis=1)
@@ -97,7 +103,7 @@ def batches(
         members = np.flatnonzero(which.ravel() == k)
         step = max(1, _BATCH_CELLS // int((size_x + 1) * (size_y + 1)))
         out += [
-            (members[s : s + step], (int(size_x), int(size_y)), (bool(nominal_x), bool(nominal_y)))
+            Batch(members[s : s + step], (int(size_x), int(size_y)), (bool(nominal_x), bool(nominal_y)))
             for s in range(0, len(members), step)
         ]
     return out
@@ -136,7 +142,7 @@ def joint_tables(
            [1., 1.]])
     """
     counts = np.zeros((len(left), shape[0] + 1, shape[1] + 1), dtype=np.uint32)
-    _counter()(codes, left, right, counts)
+    counter()(codes, left, right, counts)
     return counts[:, 1:, 1:].astype(np.float64)
 
 
@@ -173,13 +179,13 @@ class TableKernel:
         codes = stack_codes(codings)
         levels = [c.levels for c in codings]
 
-        def run(batch: tuple[NDArray[np.intp], tuple[int, int], tuple[bool, bool]]) -> PairStatistics:
-            members, shape, nominal = batch
-            tables = joint_tables(codes, left[members], right[members], shape)
-            return self.reduce_batch(tables, levels, left[members], right[members], nominal, pvalues)
+        def run(batch: Batch) -> PairStatistics:
+            i, j = left[batch.members], right[batch.members]
+            tables = joint_tables(codes, i, j, batch.shape)
+            return self.reduce_batch(tables, levels, i, j, batch.nominal, pvalues)
 
         plan = batches(levels, left, right)
-        return collect([members for members, _, _ in plan], engine.map(run, plan), len(left))
+        return collect([batch.members for batch in plan], engine.map(run, plan), len(left))
 
     def reduce_batch(
         self,
@@ -198,9 +204,7 @@ class TableKernel:
             return self.reduce(tables, x, y, pvalues)
 
 
-def collect(
-    members: Sequence[NDArray[np.intp]], parts: Sequence[PairStatistics], n_pairs: int
-) -> PairStatistics:
+def collect(members: Sequence[NDArray[np.intp]], parts: Sequence[PairStatistics], n_pairs: int) -> PairStatistics:
     """Put the statistics of batches back into the order of the pairs."""
 
     def gather(name: str, dtype: type, fill: float) -> Any:

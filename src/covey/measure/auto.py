@@ -68,6 +68,14 @@ def _reduce(tables: NDArray[np.float64], x: Side, y: Side, pvalues: bool) -> Pai
     return PairStatistics(value, moments.n.astype(np.int64), p)
 
 
+def direction(rho: PairStatistics, strength: NDArray[np.float64]) -> NDArray[np.int8]:
+    """Sign of a rank correlation where it is significant and a fair part of the strength, else 0."""
+    assert rho.pvalues is not None
+    with np.errstate(invalid="ignore"):
+        clear = (rho.pvalues < 0.05) & (np.abs(rho.values) > 0.3 * strength)
+    return np.where(clear, np.sign(rho.values), 0).astype(np.int8)
+
+
 class AutoKernel(TableKernel):
     """The table kernel of `auto`, with the sign of the rank correlation where both columns have an order."""
 
@@ -87,11 +95,7 @@ class AutoKernel(TableKernel):
             from covey.measure.rank import SPEARMAN
 
             rho = SPEARMAN(store, left[both], right[both], engine, True)
-            assert rho.pvalues is not None
-            with np.errstate(invalid="ignore"):
-                # a direction is claimed only where the rank correlation is a fair part of the strength
-                clear = (rho.pvalues < 0.05) & (np.abs(rho.values) > 0.3 * stats.values[both])
-                sign[both[clear]] = np.sign(rho.values[clear]).astype(np.int8)
+            sign[both] = direction(rho, stats.values[both])
         return PairStatistics(stats.values, stats.n, stats.pvalues, sign, stats.error_bound)
 
 

@@ -167,9 +167,7 @@ def _covariance(centred: NDArray[np.float64], x: Side, y: Side) -> NDArray[np.fl
     return total + 4.0 * _bilinear(x.gaps, np.square(both, out=both), y.gaps)
 
 
-def _bilinear(
-    a: NDArray[np.float64], tables: NDArray[np.float64], b: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _bilinear(a: NDArray[np.float64], tables: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """``a' T b`` of each table of a batch, shape (n_pairs,)."""
     return np.einsum("pk,pk->p", a, (tables @ b[:, :, None])[:, :, 0])
 
@@ -236,9 +234,7 @@ def plain_correlation(m: Moments) -> tuple[NDArray[np.float64], NDArray[np.float
     """
     scale = np.sqrt(m.left_variance * m.right_variance)
     tiny = 1e-15 * (m.left_mean * m.right_mean)
-    square = np.where(
-        scale > tiny, np.clip(m.covariance, 0.0, None) / np.where(scale > 0, scale, 1.0), np.nan
-    )
+    square = np.where(scale > tiny, np.clip(m.covariance, 0.0, None) / np.where(scale > 0, scale, 1.0), np.nan)
     value = np.sqrt(np.minimum(square, 1.0))
     hidden = np.sqrt(m.left_resolution * m.right_mean) + np.sqrt(m.right_resolution * m.left_mean)
     return value, np.where(np.isnan(value), np.nan, np.minimum(hidden / np.sqrt(scale), 1.0))

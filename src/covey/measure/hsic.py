@@ -113,9 +113,7 @@ def _gamma_pvalue(
     variance = 2.0 * (n - 4) * (n - 5) / (n * (n - 1) * (n - 2) * (n - 3)) * norm
     ok = defined & (n > 5) & (mean > 0) & (variance > 0)
     out = np.full(len(n), np.nan)
-    out[ok] = gammaincc(
-        mean[ok] ** 2 / variance[ok], np.maximum(criterion[ok], 0.0) * mean[ok] / variance[ok]
-    )
+    out[ok] = gammaincc(mean[ok] ** 2 / variance[ok], np.maximum(criterion[ok], 0.0) * mean[ok] / variance[ok])
     return out
 
 

@@ -110,18 +110,14 @@ def _pvalues(tables: NDArray[np.float64]) -> NDArray[np.float64]:
     return chi2_pvalue(chi2, (r - 1) * (k - 1))
 
 
-def _reduce_mutual_information(
-    tables: NDArray[np.float64], x: Side, y: Side, pvalues: bool
-) -> PairStatistics:
+def _reduce_mutual_information(tables: NDArray[np.float64], x: Side, y: Side, pvalues: bool) -> PairStatistics:
     value, _, n = _information(tables)
     return PairStatistics(value, n.astype(np.int64), _pvalues(tables) if pvalues else None)
 
 
 def _reduce_theils_u(tables: NDArray[np.float64], x: Side, y: Side, pvalues: bool) -> PairStatistics:
     value, size, n = _information(tables)
-    return PairStatistics(
-        np.minimum(value / size, 1.0), n.astype(np.int64), _pvalues(tables) if pvalues else None
-    )
+    return PairStatistics(np.minimum(value / size, 1.0), n.astype(np.int64), _pvalues(tables) if pvalues else None)
 
 
 register(

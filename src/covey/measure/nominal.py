@@ -167,9 +167,7 @@ def _between(
     sums = one_hot @ centred
     size = one_hot @ present.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        between = np.where(size > 0, sums**2 / np.maximum(size, 1), 0.0).sum(axis=0) - (
-            centred.sum(axis=0) ** 2 / safe
-        )
+        between = np.where(size > 0, sums**2 / np.maximum(size, 1), 0.0).sum(axis=0) - (centred.sum(axis=0) ** 2 / safe)
         total = (centred**2).sum(axis=0)
         groups = np.count_nonzero(size, axis=0).astype(float)
         scale = (mean**2 + 1e-300) * safe

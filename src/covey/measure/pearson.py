@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from covey.measure._measure import Measure, numeric_pair, register
 from covey.measure._moments import ProductKernel
-from covey.measure._store import ColumnStore
 
 
 def pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
@@ -32,5 +31,5 @@ def pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     return float(np.clip(a @ b / norm, -1.0, 1.0)) if norm > 0 else float("nan")
 
 
-PEARSON = ProductKernel(ColumnStore.numbers)
+PEARSON = ProductKernel("value")
 register(Measure("pearson", "linear dependence of two numbers", pearson, PEARSON, numeric_pair, signed=True))

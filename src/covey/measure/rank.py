@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from covey.measure._measure import Measure, numeric_pair, register
 from covey.measure._moments import ProductKernel
-from covey.measure._store import ColumnStore
 from covey.measure.pearson import pearson
 
 
@@ -40,7 +39,5 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return less + (equal + 1) / 2.0
 
 
-SPEARMAN = ProductKernel(ColumnStore.ranks)
-register(
-    Measure("spearman", "monotone dependence of two numbers", spearman, SPEARMAN, numeric_pair, signed=True)
-)
+SPEARMAN = ProductKernel("rank")
+register(Measure("spearman", "monotone dependence of two numbers", spearman, SPEARMAN, numeric_pair, signed=True))

@@ -1,0 +1,119 @@
+"""Mergeable quantile sketch of many columns: what streams need to know of a column before they can rank or bin it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIZE = 4096
+_EXTREMES = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """Weighted points that stand for a sorted column: `values` ascending, `weights` rows each, `error` in rows.
+
+    The number of rows below any value differs from the column's by at most `error`.
+    """
+
+    values: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    error: float = 0.0
+
+    def compress(self) -> Summary:
+        """At most `SIZE` points; the extremes, and columns of fewer distinct values, stay exact."""
+        if len(self.values) <= SIZE:
+            return self
+        inner = slice(_EXTREMES, len(self.values) - _EXTREMES)
+        weights = self.weights[inner]
+        step = weights.sum() / (SIZE - 2 * _EXTREMES)
+        middle = np.cumsum(weights) - weights / 2
+        starts = np.flatnonzero(np.diff(np.floor(middle / step), prepend=-1.0))
+        grouped = np.add.reduceat(weights, starts)
+        means = np.add.reduceat(weights * self.values[inner], starts) / grouped
+        lone = np.diff(np.append(starts, len(weights))) == 1
+        means[lone] = self.values[inner][starts[lone]]
+        hidden = float(np.max(np.where(lone, 0.0, grouped), initial=0.0))
+        head, tail = slice(None, _EXTREMES), slice(len(self.values) - _EXTREMES, None)
+        return Summary(
+            np.concatenate([self.values[head], means, self.values[tail]]),
+            np.concatenate([self.weights[head], grouped, self.weights[tail]]),
+            self.error + hidden,
+        )
+
+    @staticmethod
+    def join(a: Summary, b: Summary) -> Summary:
+        """The summary of both columns' rows; equal values share one point."""
+        values = np.concatenate([a.values, b.values])
+        if not len(values):
+            return a
+        order = np.argsort(values, kind="stable")
+        values, weights = values[order], np.concatenate([a.weights, b.weights])[order]
+        starts = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
+        return Summary(values[starts], np.add.reduceat(weights, starts), a.error + b.error)
+
+
+class QuantileSketch:
+    """Quantile summaries of columns, in constant memory, for any number of rows.
+
+    Summaries are merged in pairs of equal size (as in a binary counter), so that the error in rank grows with the
+    logarithm of the number of blocks: each level adds at most about 1/4000 of the rows below it.
+
+    Parameters
+    ----------
+    n_columns : int
+
+    References
+    ----------
+    Manku, Rajagopalan and Lindsay (1998), Approximate medians and other quantiles in one pass and with limited memory,
+    SIGMOD.
+
+    Examples
+    --------
+    >>> sketch = QuantileSketch(1).update(np.arange(10.0)[:, None]).update(np.arange(10.0)[:, None])
+    >>> sketch.result()[0].weights
+    array([2., 2., 2., 2., 2., 2., 2., 2., 2., 2.])
+    """
+
+    def __init__(self, n_columns: int) -> None:
+        self.n_columns = n_columns
+        self._levels: dict[int, list[Summary]] = {}
+
+    def update(self, block: NDArray[np.float64]) -> Self:
+        """Add rows, shape (n_rows, n_columns); NaN is left out."""
+        summaries = []
+        for column in np.asfortranarray(block).T:
+            values = np.sort(column)  # NaN sorts last
+            values = values[: len(values) - int(np.count_nonzero(np.isnan(values)))]
+            if not len(values):
+                summaries.append(Summary(values, values))
+                continue
+            starts = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
+            weights = np.diff(np.append(starts, len(values))).astype(np.float64)
+            summaries.append(Summary(values[starts], weights).compress())
+        self._carry(0, summaries)
+        return self
+
+    def merge(self, other: Self) -> Self:
+        """Add another sketch over the same columns."""
+        for level, summaries in sorted(other._levels.items()):
+            self._carry(level, summaries)
+        return self
+
+    def _carry(self, level: int, summaries: list[Summary]) -> None:
+        while level in self._levels:
+            waiting = self._levels.pop(level)
+            summaries = [Summary.join(a, b).compress() for a, b in zip(waiting, summaries)]
+            level += 1
+        self._levels[level] = summaries
+
+    def result(self) -> list[Summary]:
+        """One summary for each column (all levels joined, not compressed again)."""
+        empty = np.zeros(0)
+        out = [Summary(empty, empty) for _ in range(self.n_columns)]
+        for _, summaries in sorted(self._levels.items()):
+            out = [Summary.join(a, b) for a, b in zip(out, summaries)]
+        return out

@@ -1,0 +1,240 @@
+"""`associate` over row blocks: constant memory, any number of rows, any engine.
+
+A measure that is a function of moments or of joint tables streams: a first pass sketches the columns where the measure
+needs ranks or bins, a second adds up moments or tables. Both passes are reductions of mergeable states, so the engine
+decides where they run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covey.engine import Engine
+from covey.measure._associate import PairPlan, select_sides
+from covey.measure._coding import Levels, Scale, category_levels, numeric_levels
+from covey.measure._matrix import AssociationMatrix
+from covey.measure._measure import Measure, PairStatistics
+from covey.measure._moments import MomentState, ProductKernel, centre_and_scale, correlation_statistics
+from covey.measure._sketch import QuantileSketch, Summary
+from covey.measure._tables import Batch, TableKernel, batches, collect, counter
+from covey.table import BlockSource, Column, FeatureTable
+
+_TABLE_BYTES = 1 << 29
+
+
+def associate_blocks(
+    source: BlockSource, measure: Measure, target: str | None, pvalues: bool, engine: Engine
+) -> AssociationMatrix:
+    """`associate` for a `BlockSource`; see there.
+
+    Raises
+    ------
+    ValueError
+        If the measure is no sum over rows (Kendall, Chatterjee's xi, exact distance correlation, ...).
+    """
+    kernel = measure.kernel
+    if not isinstance(kernel, ProductKernel | TableKernel):
+        raise ValueError(
+            f"{measure.name} is no sum over rows and cannot be streamed; read a sample into memory, or choose "
+            "pearson, spearman, distance_correlation, auto, mutual_information, theils_u, cramers_v or hsic"
+        )
+    start = time.perf_counter()
+    source = source.fix_categories()
+    head = source.head()
+    columns = head.columns()
+    rows, cols = select_sides(head, target)
+    plan = PairPlan.of(columns, rows, cols, measure, square=target is None)
+    used, position = np.unique(np.concatenate([plan.left, plan.right]), return_inverse=True)
+    left, right = position[: len(plan.left)], position[len(plan.left) :]
+    stream = _Stream(source, [columns[int(k)] for k in used], engine)
+    notes: list[str] = []
+    if not len(used):
+        stats = None
+    elif isinstance(kernel, ProductKernel):
+        stats = stream.moments(kernel.scale, left, right, pvalues)
+        if kernel.scale == "rank":
+            notes.append(f"ranks come from a quantile sketch; a correlation is off by at most {stream.error:.2g}")
+    else:
+        stats = stream.tables(kernel, left, right, pvalues)
+        signed = measure.name == "auto"
+        if signed:
+            stats = stream.with_sign(stats, left, right)
+    info = {"rows": stream.n_rows, "seconds": time.perf_counter() - start, "engine": repr(engine), "notes": notes}
+    return plan.matrix(measure, stats, None, info)
+
+
+class _Stream:
+    """The passes over one source for the columns in use."""
+
+    def __init__(self, source: BlockSource, columns: Sequence[Column], engine: Engine) -> None:
+        self.source, self.columns, self.engine = source, columns, engine
+        self.names = tuple(c.name for c in columns)
+        self.n_rows = source.n_rows or 0
+        self._summaries: list[Summary] | None = None
+
+    @property
+    def summaries(self) -> list[Summary]:
+        """Sketch of every column (codes as numbers), by a first pass."""
+        if self._summaries is None:
+            state = self.engine.reduce(partial(_SketchState, self.names), self.source)
+            self._summaries = state.result()
+            self.n_rows = max(self.n_rows, int(max((s.weights.sum() for s in self._summaries), default=0)))
+        return self._summaries
+
+    @property
+    def error(self) -> float:
+        """Bound on the error of a rank correlation: 6 times the largest error of a rank as a share of the rows."""
+        return 6.0 * max((s.error / max(s.weights.sum(), 1.0) for s in self.summaries), default=0.0)
+
+    def moments(self, scale: Scale, left: NDArray[np.intp], right: NDArray[np.intp], pvalues: bool) -> PairStatistics:
+        ranks = self.summaries if scale == "rank" else None
+        shift, spread = (
+            (np.full(len(self.names), 0.5), np.full(len(self.names), 0.29))
+            if ranks
+            else centre_and_scale(_numbers(self.source.head(), self.names))
+        )
+        state = self.engine.reduce(partial(_MomentPass, self.names, shift, spread, ranks), self.source)
+        r, n = state.result()
+        self.n_rows = max(self.n_rows, int(n.max(initial=0)))
+        stats = correlation_statistics(r, n, left, right, pvalues)
+        return replace(stats, error_bound=np.full(len(left), self.error)) if ranks else stats
+
+    def tables(
+        self, kernel: TableKernel, left: NDArray[np.intp], right: NDArray[np.intp], pvalues: bool
+    ) -> PairStatistics:
+        total = int(max(s.weights.sum() for s in self.summaries))
+        bins = min(kernel.max_bins(total), int(np.sqrt(_TABLE_BYTES / 4 / max(len(left), 1))))
+        levels = [self._levels(j, max(bins, 4), kernel.scale) for j in range(len(self.names))]
+        plan = batches(levels, left, right)
+        state = self.engine.reduce(partial(_TablePass, self.names, levels, left, right, plan), self.source)
+        parts = []
+        for batch, counts in zip(plan, state.result()):
+            tables = counts[:, 1:, 1:].astype(np.float64)
+            parts.append(
+                kernel.reduce_batch(tables, levels, left[batch.members], right[batch.members], batch.nominal, pvalues)
+            )
+        return collect([batch.members for batch in plan], parts, len(left))
+
+    def _levels(self, j: int, bins: int, scale: Scale) -> Levels:
+        column, summary = self.columns[j], self.summaries[j]
+        if column.categories is not None:
+            counts = np.zeros(len(column.categories))
+            counts[summary.values.astype(np.int64)] = summary.weights
+            return category_levels(counts)
+        if not len(summary.values):
+            return Levels(n_levels=1, positions=np.zeros(1))
+        return numeric_levels(summary.values, summary.weights, bins, scale)[0]
+
+    def with_sign(self, stats: PairStatistics, left: NDArray[np.intp], right: NDArray[np.intp]) -> PairStatistics:
+        """Add the direction of the rank correlation, as the kernel of `auto` does in memory."""
+        from covey.measure._measure import NUMBERS
+        from covey.measure.auto import direction
+
+        ordered = np.array([c.kind in NUMBERS for c in self.columns])
+        both = np.flatnonzero(ordered[left] & ordered[right])
+        sign = np.zeros(len(left), dtype=np.int8)
+        if len(both):
+            rho = self.moments("rank", left[both], right[both], True)
+            sign[both] = direction(rho, stats.values[both])
+        return replace(stats, sign=sign)
+
+
+def _numbers(block: FeatureTable, names: Sequence[str]) -> NDArray[np.float64]:
+    """The named columns as numbers (codes 0, 1, ...; missing NaN), shape (n_rows, n_columns)."""
+    out = np.empty((block.n_rows, len(names)), order="F")
+    for k, name in enumerate(names):
+        column = block[name]
+        out[:, k] = column.values
+        if column.is_coded:
+            out[column.values < 0, k] = np.nan
+    return out
+
+
+class _SketchState:
+    """A `QuantileSketch` that takes blocks."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names, self.sketch = names, QuantileSketch(len(names))
+
+    def update(self, block: FeatureTable) -> Self:
+        self.sketch.update(_numbers(block, self.names))
+        return self
+
+    def merge(self, other: Self) -> Self:
+        self.sketch.merge(other.sketch)
+        return self
+
+    def result(self) -> list[Summary]:
+        return self.sketch.result()
+
+
+class _MomentPass:
+    """A `MomentState` that takes blocks, of values or, given summaries, of ranks as shares of the rows."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        shift: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        summaries: Sequence[Summary] | None,
+    ) -> None:
+        self.names, self.state = names, MomentState(shift, scale)
+        self.grids = None
+        if summaries is not None:
+            self.grids = [
+                (s.values, (np.cumsum(s.weights) - s.weights / 2) / max(s.weights.sum(), 1.0)) for s in summaries
+            ]
+
+    def update(self, block: FeatureTable) -> Self:
+        values = _numbers(block, self.names)
+        if self.grids is not None:
+            for k, (points, ranks) in enumerate(self.grids):
+                column = values[:, k]
+                values[:, k] = np.interp(column, points, ranks) if len(points) else np.nan
+                values[np.isnan(column), k] = np.nan
+        self.state.update(values)
+        return self
+
+    def merge(self, other: Self) -> Self:
+        self.state.merge(other.state)
+        return self
+
+    def result(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        return self.state.result()
+
+
+class _TablePass:
+    """Joint tables of all asked pairs, added up over blocks."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        levels: Sequence[Levels],
+        left: NDArray[np.intp],
+        right: NDArray[np.intp],
+        plan: Sequence[Batch],
+    ) -> None:
+        self.names, self.levels, self.left, self.right, self.plan = names, levels, left, right, plan
+        self.counts = [np.zeros((len(b.members), b.shape[0] + 1, b.shape[1] + 1), dtype=np.uint32) for b in plan]
+
+    def update(self, block: FeatureTable) -> Self:
+        codes = np.stack([level.encode(block[name].values) for name, level in zip(self.names, self.levels)])
+        codes = codes.astype(np.int16)
+        for batch, counts in zip(self.plan, self.counts):
+            counter()(codes, self.left[batch.members], self.right[batch.members], counts)
+        return self
+
+    def merge(self, other: Self) -> Self:
+        for mine, theirs in zip(self.counts, other.counts):
+            mine += theirs
+        return self
+
+    def result(self) -> list[NDArray[np.uint32]]:
+        return self.counts
