@@ -98,11 +98,12 @@ def _sides(table: FeatureTable, other: Any, target: str | None) -> tuple[list[Co
         second = read(other)
         if second.n_rows != table.n_rows:
             raise ValueError(
-                f"the tables have {table.n_rows} and {second.n_rows} rows; they must hold the same rows in the same order"
+                f"the tables have {table.n_rows} and {second.n_rows} rows; "
+                "both must hold the same rows in the same order"
             )
         return (
             columns + second.columns(),
-            everything,
+            list(range(len(columns))),
             list(range(len(columns), len(columns) + second.n_columns)),
         )
     return columns, *select_sides(table, target)
@@ -165,7 +166,7 @@ class PairPlan:
         """Values of the computed pairs as a matrix."""
         if values is None:
             return None
-        out = np.full(self.reasons.shape, fill, dtype=dtype)
+        out: NDArray = np.full(self.reasons.shape, fill, dtype=dtype)
         out[self.i, self.j] = values
         if self.square and self.symmetric:
             out[self.j, self.i] = values

@@ -109,9 +109,9 @@ def batches(levels: Sequence[Levels], left: NDArray[np.intp], right: NDArray[np.
     return out
 
 
-def stack_codes(codings: Sequence[Coding]) -> NDArray[np.int16] | NDArray[np.int32]:
+def stack_codes(codings: Sequence[Coding]) -> NDArray[np.signedinteger]:
     """Codes of all columns as one array of shape (n_columns, n_rows), as small as the levels allow."""
-    dtype = np.int16 if max(c.levels.n_levels for c in codings) < 2**15 - 1 else np.int32
+    dtype: type = np.int16 if max(c.levels.n_levels for c in codings) < 2**15 - 1 else np.int32
     return np.stack([c.codes for c in codings]).astype(dtype)
 
 
@@ -210,7 +210,7 @@ def collect(members: Sequence[NDArray[np.intp]], parts: Sequence[PairStatistics]
     def gather(name: str, dtype: type, fill: float) -> Any:
         if not parts or getattr(parts[0], name) is None:
             return None
-        out = np.full(n_pairs, fill, dtype=dtype)
+        out: NDArray = np.full(n_pairs, fill, dtype=dtype)
         for member, part in zip(members, parts):
             out[member] = getattr(part, name)
         return out

@@ -103,7 +103,8 @@ class Moments:
 
     `covariance` is the squared distance covariance (V-statistic); `left_variance` and `right_variance` the squared
     distance variances; `mean_*` mean distances; `product` the mean of the product of row mean distances, `*_square`
-    the mean squares of the row mean distances; `resolution_*` the largest share of the mean distance that one bin hides.
+    the mean squares of the row mean distances; `resolution_*` the
+    largest share of the mean distance that one bin hides.
     """
 
     n: NDArray[np.float64]
@@ -229,8 +230,8 @@ def plain_correlation(m: Moments) -> tuple[NDArray[np.float64], NDArray[np.float
     """Distance correlation and a bound of what binning can hide, both of shape (n_pairs,).
 
     Binning replaces a kernel feature by its mean in the bin. What is left over lives on disjoint stretches of the line,
-    so its covariance has no eigenvalue above the largest p_b E|x - x'| / 2 of a bin b; the norm of the covariance of two
-    columns then changes by at most the root of that eigenvalue times the trace of the other side. Sides add up.
+    so its covariance has no eigenvalue above the largest p_b E|x - x'| / 2 of a bin b; the norm of the covariance of
+    two columns then changes by at most the root of that eigenvalue times the trace of the other side. Sides add up.
     """
     scale = np.sqrt(m.left_variance * m.right_variance)
     tiny = 1e-15 * (m.left_mean * m.right_mean)

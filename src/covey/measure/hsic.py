@@ -14,8 +14,8 @@ from covey.measure.distance import max_bins
 def hsic(x: NDArray, y: NDArray) -> float:
     """Normalised HSIC of two complete columns, by the definition.
 
-    ``HSIC(x, y) / sqrt(HSIC(x, x) HSIC(y, y))`` with Gaussian kernels whose bandwidth is the median distance between two
-    rows with different values; categories have the kernel 1[x = x'].
+    ``HSIC(x, y) / sqrt(HSIC(x, x) HSIC(y, y))`` with Gaussian kernels whose bandwidth is the median distance between
+    two rows with different values; categories have the kernel 1[x = x'].
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def _gamma_pvalue(
     n: NDArray[np.float64],
     defined: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """Tail of the gamma distribution with the null mean and variance of the criterion (Gretton et al. 2007, NeurIPS)."""
+    """Tail of the gamma distribution with the null mean and variance of the criterion (Gretton et al. 2007)."""
     off_x, off_y = (n * mean_x - 1) / (n - 1), (n * mean_y - 1) / (n - 1)
     mean = (1.0 + off_x * off_y - off_x - off_y) / n
     variance = 2.0 * (n - 4) * (n - 5) / (n * (n - 1) * (n - 2) * (n - 3)) * norm
