@@ -40,7 +40,42 @@ def add_overlaps(
             unsigned[p] += without
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, fastmath=REORDERED_SUMS)
+def common_moments(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float, float, float, float]:
+    """Number of common rows and, over them, mean and standard deviation of each; 0 for a constant column."""
+    count = 0.0
+    sum_x = 0.0
+    sum_y = 0.0
+    for r in range(x.size):
+        common = x[r] == x[r] and y[r] == y[r]
+        count += 1.0 if common else 0.0
+        sum_x += x[r] if common else 0.0
+        sum_y += y[r] if common else 0.0
+    if count == 0:
+        return count, np.nan, np.nan, np.nan, np.nan
+    first = 0
+    while not (x[first] == x[first] and y[first] == y[first]):
+        first += 1
+    mean_x = sum_x / count
+    mean_y = sum_y / count
+    square_x = 0.0
+    square_y = 0.0
+    moves_x = 0.0
+    moves_y = 0.0
+    for r in range(x.size):
+        common = x[r] == x[r] and y[r] == y[r]
+        u = x[r] - mean_x if common else 0.0
+        v = y[r] - mean_y if common else 0.0
+        square_x += u * u
+        square_y += v * v
+        moves_x += 1.0 if common and x[r] != x[first] else 0.0
+        moves_y += 1.0 if common and y[r] != y[first] else 0.0
+    scale_x = math.sqrt(square_x / count) if moves_x > 0 else 0.0
+    scale_y = math.sqrt(square_y / count) if moves_y > 0 else 0.0
+    return count, mean_x, mean_y, scale_x, scale_y
+
+
+@njit(nogil=True, cache=True, fastmath=REORDERED_SUMS)
 def common_overlaps(
     columns: NDArray[np.float64],
     weights: NDArray[np.float64],
@@ -54,20 +89,32 @@ def common_overlaps(
     for p in range(left.size):
         x = columns[left[p]]
         y = columns[right[p]]
-        common = ~(np.isnan(x) | np.isnan(y))
-        u = x[common]
-        v = y[common]
-        w = weights[common]
-        counts[p] = u.size
-        if u.size == 0 or (standardise and (u.min() == u.max() or v.min() == v.max())):
+        count, mean_x, mean_y, scale_x, scale_y = common_moments(x, y)
+        counts[p] = int(count)
+        if count == 0 or (standardise and (scale_x == 0 or scale_y == 0)):
             sums[p] = np.nan
             continue
-        if standardise:
-            u = (u - u.mean()) / u.std()
-            v = (v - v.mean()) / v.std()
-        for r in range(u.size):
-            smaller = w[r] * min(abs(u[r]), abs(v[r]))
-            sums[p, 0] += math.copysign(smaller, u[r] * v[r])
-            sums[p, 1] += smaller
-            sums[p, 2] += w[r] * abs(u[r])
-            sums[p, 3] += w[r] * abs(v[r])
+        if not standardise:
+            mean_x = mean_y = 0.0
+            scale_x = scale_y = 1.0
+        factor_x = 1.0 / scale_x
+        factor_y = 1.0 / scale_y
+        with_sign = 0.0
+        without = 0.0
+        size_x = 0.0
+        size_y = 0.0
+        for r in range(x.size):
+            common = x[r] == x[r] and y[r] == y[r]
+            u = (x[r] - mean_x) * factor_x if common else 0.0
+            v = (y[r] - mean_y) * factor_y if common else 0.0
+            a = weights[r] * abs(u)
+            b = weights[r] * abs(v)
+            smaller = a if a < b else b
+            with_sign += math.copysign(smaller, u * v)
+            without += smaller
+            size_x += a
+            size_y += b
+        sums[p, 0] = with_sign
+        sums[p, 1] = without
+        sums[p, 2] = size_x
+        sums[p, 3] = size_y
