@@ -2,6 +2,6 @@
 
 from covey.measure._associate import associate
 from covey.measure._matrix import REASONS, AssociationMatrix
-from covey.measure._measure import Measure, measures, register
+from covey.measure._measure import Measure, get, measures, register
 
-__all__ = ["REASONS", "AssociationMatrix", "Measure", "associate", "measures", "register"]
+__all__ = ["REASONS", "AssociationMatrix", "Measure", "associate", "get", "measures", "register"]

@@ -144,28 +144,19 @@ def distance_moments(tables: NDArray[np.float64], x: Side, y: Side) -> Moments:
 
 
 def _covariance(centred: NDArray[np.float64], x: Side, y: Side) -> NDArray[np.float64]:
-    """Squared distance covariance of centred joint tables (which are overwritten)."""
+    """Squared distance covariance of centred joint tables, shape (n_pairs,)."""
     if x.nominal and y.nominal:
         return np.einsum("pkl,pkl->p", centred, centred)
     if x.nominal:
         return _covariance(np.ascontiguousarray(centred.transpose(0, 2, 1)), y, x)
-    total = np.zeros(len(centred))
-    hidden_x, hidden_y = bool(x.within.any()), bool(y.within.any())
-    # the distance hidden within a bin lowers the kernel on its diagonal (`within`)
-    if hidden_x and y.nominal:
-        total -= _bilinear(x.within, centred * centred, np.ones_like(y.within))
-    elif hidden_x and hidden_y:
-        total += _bilinear(x.within, centred * centred, y.within)
-    by_rows = np.cumsum(centred, axis=1)[:, :-1]
-    if y.nominal:
-        return total + 2.0 * _bilinear(x.gaps, by_rows * by_rows, np.ones_like(y.within))
-    if hidden_y:
-        total -= 2.0 * _bilinear(x.gaps, by_rows * by_rows, y.within)
-    if hidden_x:
-        by_columns = np.cumsum(centred, axis=2)[:, :, :-1]
-        total -= 2.0 * _bilinear(x.within, np.square(by_columns, out=by_columns), y.gaps)
-    both = np.cumsum(by_rows, axis=2)[:, :, :-1]
-    return total + 4.0 * _bilinear(x.gaps, np.square(both, out=both), y.gaps)
+    if not y.nominal:
+        from covey.measure._kernels import distance_covariance
+
+        return distance_covariance(centred, x.gaps, x.within, y.gaps, y.within)
+    # a distance hidden within a bin lowers the kernel on its diagonal (`within`)
+    ones = np.ones(y.positions.shape)
+    lower = np.cumsum(centred, axis=1)[:, :-1]
+    return 2.0 * _bilinear(x.gaps, lower * lower, ones) - _bilinear(x.within, centred * centred, ones)
 
 
 def _bilinear(a: NDArray[np.float64], tables: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
