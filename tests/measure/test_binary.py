@@ -144,6 +144,7 @@ def test_unequal_thresholds_cap_the_similarity():
     rates = special.ndtr([-1.0, -2.0])
     assert binary_similarity_from_gaussian(1.0, 1.0, 2.0, "jaccard") == pytest.approx(rates[1] / rates[0])
     assert binary_similarity_from_gaussian(0.0, 1.0, 2.0, "phi") == pytest.approx(0.0, abs=1e-15)
+    assert np.isnan(binary_similarity_from_gaussian(0.5, 50.0, 50.0, "sorgenfrei"))
 
 
 @settings(deadline=None)

@@ -42,7 +42,10 @@ def add_overlaps(
 
 @njit(nogil=True, cache=True, fastmath=REORDERED_SUMS)
 def common_moments(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float, float, float, float]:
-    """Number of common rows and, over them, mean and standard deviation of each; 0 for a constant column."""
+    """Number of common rows and, over them, mean and standard deviation of each; 0 for a constant column.
+
+    A value equals itself unless it is NaN; written so, the loops are vectorised.
+    """
     count = 0.0
     sum_x = 0.0
     sum_y = 0.0

@@ -209,6 +209,7 @@ def binary_similarity_from_gaussian(
     Returns
     -------
     ndarray
+        NaN where a threshold is so far out that the rate is 0 and the similarity undefined.
 
     Raises
     ------
@@ -225,8 +226,9 @@ def binary_similarity_from_gaussian(
     >>> binary_similarity_from_gaussian([0.0, 0.6], 1.0, 2.0, "phi").round(3)
     array([0.   , 0.224])
     """
-    both = bivariate_normal_exceedance(t_x, t_y, rho)
-    return _metric(metric).similarity(both, special.ndtr(-np.asarray(t_x)), special.ndtr(-np.asarray(t_y)))
+    chosen, both = _metric(metric), bivariate_normal_exceedance(t_x, t_y, rho)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(chosen.similarity(both, special.ndtr(-np.asarray(t_x)), special.ndtr(-np.asarray(t_y))))
 
 
 def latent_correlation(
@@ -331,7 +333,7 @@ def _checked(A: ArrayLike) -> NDArray[np.bool_]:
         raise ValueError(f"alarms must be a matrix of at least one sample and one alarm, got shape {A.shape}")
     if A.dtype == bool:
         return A
-    wrong = ~np.isin(A, (0, 1))
+    wrong = (A != 0) & (A != 1)
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise ValueError(f"alarm {column} is {A[row, column]} at sample {row}; alarms are 0 or 1")
