@@ -1,6 +1,7 @@
 """Where work runs: the same functions on local threads or on a Dask cluster."""
 
-from covey.engine._local import Engine, LocalEngine, State, resolve
+from covey.engine._local import Engine, LocalEngine, resolve
+from covey.engine._reduce import State
 
 __all__ = ["DaskEngine", "Engine", "LocalEngine", "State", "resolve"]
 

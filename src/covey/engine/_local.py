@@ -3,52 +3,57 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
+
+from covey.engine._reduce import State, fold, merge_in_order, pieces
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-@runtime_checkable
-class State(Protocol):
-    """A statistic that is a sum over rows: fold blocks in, merge two, read the result.
-
-    `update` and `merge` return the state itself, changed. A state must be picklable, and
-    ``a.update(x).merge(b.update(y))`` must equal ``a.update(x + y)`` up to rounding.
-    """
-
-    def update(self, block: Any) -> Self: ...
-
-    def merge(self, other: Self) -> Self: ...
-
-    def result(self) -> Any: ...
-
-
 class Engine(Protocol):
     """Where work runs. Results never depend on `n_workers`."""
 
-    n_workers: int
+    @property
+    def n_workers(self) -> int:
+        """Number of tasks that run at the same time."""
+        ...
 
     def map(self, function: Callable[[T], R], tasks: Sequence[T]) -> list[R]:
-        """``[function(task) for task in tasks]``, in the tasks' order."""
+        """``[function(task) for task in tasks]``, in the tasks' order.
+
+        `function` must return what it finds: what it changes elsewhere may be in another process.
+        """
         ...
 
     def reduce(self, state: Callable[[], State], blocks: Iterable[Any]) -> State:
-        """Fold `blocks` into states made by `state()` and merge these, in the blocks' order."""
+        """Fold `blocks` into states made by `state()` and merge these, in the blocks' order.
+
+        `blocks` may be a `covey.table.BlockSource`, whose partitions are then read where the work runs.
+        """
         ...
 
 
 class LocalEngine:
     """Threads of this process (numba kernels and BLAS release the GIL).
 
+    There is one level of parallelism: while the threads work, BLAS is held to one thread each.
+
     Parameters
     ----------
     n_workers : int, optional
         Number of threads; by default one per available core.
+
+    Raises
+    ------
+    ValueError
+        If `n_workers` is below 1.
 
     Examples
     --------
@@ -59,27 +64,46 @@ class LocalEngine:
     def __init__(self, n_workers: int | None = None) -> None:
         if n_workers is not None and n_workers < 1:
             raise ValueError(f"n_workers must be at least 1, got {n_workers}")
-        self.n_workers = n_workers or len(os.sched_getaffinity(0))
+        self._n_workers = n_workers or len(os.sched_getaffinity(0))
+
+    @property
+    def n_workers(self) -> int:
+        """Number of threads."""
+        return self._n_workers
 
     def __repr__(self) -> str:
         return f"LocalEngine({self.n_workers})"
 
     def map(self, function: Callable[[T], R], tasks: Sequence[T]) -> list[R]:
-        """``[function(task) for task in tasks]``; one level of parallelism: BLAS is held to one thread."""
-        if self.n_workers == 1 or len(tasks) <= 1:
-            return [function(task) for task in tasks]
-        with (
-            threadpool_limits(1, user_api="blas"),
-            ThreadPoolExecutor(min(self.n_workers, len(tasks))) as pool,
-        ):
-            return list(pool.map(function, tasks))
+        """``[function(task) for task in tasks]``; the first exception of a task is raised."""
+        n_threads = min(self.n_workers, len(tasks))
+        with threadpool_limits(1, user_api="blas"):
+            if n_threads <= 1:
+                return [function(task) for task in tasks]
+            with ThreadPoolExecutor(n_threads) as pool:
+                return list(pool.map(function, tasks))
 
     def reduce(self, state: Callable[[], State], blocks: Iterable[Any]) -> State:
-        """Fold `blocks` one after another into one state; each update may use every core through BLAS."""
-        total = state()
-        for block in blocks:
-            total.update(block)
-        return total
+        """Fold pieces of `blocks` side by side and merge their states in order; at most a few pieces are held."""
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self.n_workers) as pool:
+            partials = _map_lazily(pool, partial(fold, state), pieces(blocks), ahead=self.n_workers)
+            total = merge_in_order(partials, lambda left, right: left.merge(right))
+        return state() if total is None else total
+
+
+def _map_lazily(pool: ThreadPoolExecutor, function: Callable[[T], R], tasks: Iterable[T], ahead: int) -> Iterator[R]:
+    """Results in order, with no more than `ahead` tasks taken and not yet handed out."""
+    running: deque[Future[R]] = deque()
+    try:
+        for task in tasks:
+            running.append(pool.submit(function, task))
+            if len(running) > ahead:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    finally:
+        for future in running:
+            future.cancel()
 
 
 def resolve(engine: Engine | str | None) -> Engine:
@@ -89,6 +113,8 @@ def resolve(engine: Engine | str | None) -> Engine:
     ------
     ValueError
         If the text names no engine.
+    ConnectionError
+        If no Dask scheduler answers at the address.
     """
     if engine is None or engine == "local":
         return LocalEngine()
