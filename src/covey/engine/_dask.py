@@ -106,7 +106,7 @@ class DaskEngine:
         return self._submit(pickle.loads, cloudpickle.dumps(function))
 
     def _send(self, function: Callable[..., Any], shared: Future, argument: Any) -> Future:
-        """``function(shared, argument)``; pickled here, as arrays that Dask sends can arrive unaligned and read-only."""
+        """``function(shared, argument)``; pickled here: arrays that Dask sends may come unaligned and read-only."""
         import cloudpickle
 
         return self._submit(_call, function, shared, cloudpickle.dumps(argument))
