@@ -8,6 +8,7 @@ same state is the in-memory kernel, the out-of-core one and the distributed one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial, reduce
 from typing import Self
 
 import numpy as np
@@ -55,22 +56,17 @@ class MomentState:
     def _add(self, rows: NDArray[np.float64]) -> None:
         z = (rows - self.shift) / self.scale
         absent = np.isnan(z)
-        gaps = np.flatnonzero(absent.any(axis=0))
         z[absent] = 0.0
         self.products += z.T @ z
         # sums over the rows where the other column is present: all rows, less those where it is absent
-        self.n += float(len(z))
-        self.sums += z.sum(axis=0)[:, None]
-        square = z * z
-        self.squares += square.sum(axis=0)[:, None]
-        if len(gaps):
-            lost = absent[:, gaps].astype(np.float64)
-            self.sums[:, gaps] -= z.T @ lost
-            self.squares[:, gaps] -= square.T @ lost
-            counts = lost.sum(axis=0)
-            self.n[gaps, :] -= counts[:, None]
-            self.n[:, gaps] -= counts[None, :]
-            self.n[np.ix_(gaps, gaps)] += lost.T @ lost
+        both = np.concatenate([z, z * z], axis=1)
+        total = both.sum(axis=0)
+        lost, n_lost = _sums_where(absent, both)
+        m = z.shape[1]
+        self.sums += total[:m, None] - lost[:, :m].T
+        self.squares += total[m:, None] - lost[:, m:].T
+        gone = np.diag(n_lost)
+        self.n += len(z) - gone[:, None] - gone[None, :] + n_lost
 
     def merge(self, other: Self) -> Self:
         """Add another state over the same columns."""
@@ -94,6 +90,26 @@ class MomentState:
         return self.correlation(), np.rint(self.n).astype(np.int64)
 
 
+def _sums_where(
+    mask: NDArray[np.bool_], values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Column sums of `values` over the rows where each column of `mask` holds, and the counts ``mask' mask``.
+
+    Few missing cells make a sparse product, many a dense one.
+    """
+    density = np.count_nonzero(mask) / max(mask.size, 1)
+    if density == 0.0:
+        m = mask.shape[1]
+        return np.zeros((m, values.shape[1])), np.zeros((m, m))
+    if density > 0.1:
+        weights = mask.astype(np.float64)
+        return weights.T @ values, weights.T @ weights
+    from scipy.sparse import csr_array
+
+    sparse = csr_array(mask.T, dtype=np.float64)
+    return sparse @ values, (sparse @ sparse.T).toarray()
+
+
 @dataclass(frozen=True)
 class ProductKernel:
     """A measure that is the correlation of one number a column: its value, or its rank.
@@ -115,15 +131,24 @@ class ProductKernel:
     ) -> PairStatistics:
         used, position = np.unique(np.concatenate([left, right]), return_inverse=True)
         view = store.numbers if self.scale == "value" else store.ranks
-        values = np.empty((store.n_rows, len(used)), order="F")
-        for k, column in enumerate(engine.map(lambda j: view(int(j)), list(used))):
-            values[:, k] = column
-        r, n = MomentState(*centre_and_scale(values)).update(values).result()
+        columns = engine.map(lambda j: view(int(j)), list(used))
+        state = partial(MomentState, *centre_and_scale(np.stack([c[_spread(len(c))] for c in columns], axis=1)))
+
+        def fold(start: int) -> MomentState:
+            return state().update(np.stack([c[start : start + BLOCK_ROWS] for c in columns], axis=1))
+
+        parts = engine.map(fold, range(0, store.n_rows, BLOCK_ROWS))
+        r, n = reduce(MomentState.merge, parts, state()).result()
         return correlation_statistics(r, n, position[: len(left)], position[len(left) :], pvalues)
 
 
+def _spread(n_rows: int, most: int = 8192) -> slice:
+    """Rows spread evenly over the table, at most about twice `most`: enough to centre and scale by."""
+    return slice(None, None, max(1, n_rows // most))
+
+
 def centre_and_scale(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of each column over its present rows; 0 and 1 where there is nothing to scale by."""
+    """Mean and standard deviation of each column's present rows; 0 and 1 where there is nothing to scale by."""
     present = ~np.isnan(values)
     n = np.maximum(present.sum(axis=0), 1)
     mean = np.where(present, values, 0.0).sum(axis=0) / n

@@ -61,11 +61,11 @@ class ColumnStore:
         return self.cached(("complete", j), lambda: bool(self.present(j).all()))
 
     def order(self, j: int) -> NDArray[np.int32]:
-        """Rows that sort column `j`, missing rows left out, stable; shape (n_present,), int32."""
+        """Rows that sort column `j`, missing rows left out, in no certain order within ties; shape (n_present,), int32."""
 
         def make() -> NDArray[np.int32]:
             values = self.numbers(j)
-            order = np.argsort(values, kind="stable")  # NaN sorts last
+            order = np.argsort(values)  # NaN sorts last
             return order[: int(np.count_nonzero(self.present(j)))].astype(np.int32)
 
         return self.cached(("order", j), make)
