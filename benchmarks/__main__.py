@@ -1,0 +1,56 @@
+"""``python -m benchmarks [name ...] [--quick] [--write]``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from benchmarks import NAMES, _machine, _page
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
+DOCUMENT = HERE.parent / "docs" / "performance.md"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the named benchmarks (all, if none is named) and print their rows; 1 if a target was missed."""
+    options = _parser().parse_args(arguments)
+    machine = _machine.describe()
+    print(
+        f"{machine['cores']} cores of {machine['processor']}, {machine['gflops_float64']:.1f} GFLOP/s in float64, "
+        f"{machine['gflops_float32']:.1f} in float32, load {machine['load']:.1f}"
+    )
+    RESULTS.mkdir(exist_ok=True)
+    missed = 0
+    for name in options.names or NAMES:
+        rows = [row.to_json() for row in import_module(f"benchmarks.{name}").rows(options.quick)]
+        for row in rows:
+            print(_page.terminal(row, machine["gflops_float64"]), flush=True)
+        missed += sum(row["reached"] is False for row in rows)
+        if not options.quick:
+            (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine, "rows": rows}, indent=1))
+    if options.write:
+        _page.write(DOCUMENT, _stored())
+        print(f"wrote {DOCUMENT}")
+    return int(missed > 0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="covey beside its peers")
+    parser.add_argument("names", nargs="*", choices=[[], *NAMES], metavar="name", help=", ".join(NAMES))
+    parser.add_argument("--quick", action="store_true", help="small data, few repeats: does it run at all?")
+    parser.add_argument("--write", action="store_true", help="renew docs/performance.md from the latest full runs")
+    return parser
+
+
+def _stored() -> list[dict[str, Any]]:
+    paths = [RESULTS / f"{name}.json" for name in NAMES]
+    return [json.loads(path.read_text()) for path in paths if path.exists()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
