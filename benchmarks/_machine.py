@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks._frame import best
 
@@ -17,7 +18,7 @@ PACKAGES = ("covey", "numpy", "scipy", "numba", "scikit-learn", "pyarrow", "pand
 def gemm_gflops(dtype: type, n: int = 2048, repeats: int = 7) -> float:
     """Best rate of an n x n matrix product on all cores, in GFLOP/s."""
     a, b = np.random.default_rng(0).normal(size=(2, n, n)).astype(dtype)
-    out = np.empty((n, n), dtype=dtype)
+    out: NDArray = np.empty((n, n), dtype=dtype)
     seconds, _ = best(lambda: np.matmul(a, b, out=out), repeats)
     return 2.0 * n**3 / seconds / 1e9
 

@@ -16,7 +16,7 @@ def peer_values(x: np.ndarray) -> np.ndarray:
     """dcor's exact O(n log n) distance correlation of all pairs of columns, as a flat array."""
     m = x.shape[1]
     return np.array(
-        [dcor.distance_correlation(x[:, i], x[:, j], method="AVL") for i in range(m) for j in range(i + 1, m)]
+        [dcor.distance_correlation(x[:, i], x[:, j], method="avl") for i in range(m) for j in range(i + 1, m)]
     )
 
 

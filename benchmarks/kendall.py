@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas
 
 import covey
@@ -14,10 +16,9 @@ def rows(quick: bool) -> list[Row]:
     n, m = (2_000, 20) if quick else (10_000, 50)
     found = []
     for words, x in (("normal", correlated(n, m)), ("many shapes, with ties", many_shapes(n, m))):
-        frame = pandas.DataFrame(x)
         both = compare(
-            lambda x=x: covey.associate(x, measure="kendall", pvalues=False),
-            lambda frame=frame: frame.corr(method="kendall"),
+            partial(covey.associate, x, measure="kendall", pvalues=False),
+            partial(pandas.DataFrame(x).corr, method="kendall"),
             repeats=3,
         )
         found.append(

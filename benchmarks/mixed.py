@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import phik  # noqa: F401  (adds `phik_matrix` to dataframes)
 
@@ -26,7 +27,7 @@ def rows(quick: bool) -> list[Row]:
     found = []
     for measure, pvalues in (("auto", True), ("auto", False), ("distance_correlation", False)):
         both = compare(
-            lambda measure=measure, pvalues=pvalues: covey.associate(frame, measure=measure, pvalues=pvalues),
+            partial(covey.associate, frame, measure=measure, pvalues=pvalues),
             peer,
             repeats=2 if quick else 5,
         )
