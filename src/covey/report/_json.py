@@ -1,0 +1,107 @@
+"""The report as plain data, for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from covey.measure import REASONS, AssociationMatrix
+from covey.report._files import write_text
+from covey.report._model import ReportData
+
+_DATACLASS_FIELDS = ("columns", "groups", "relevance", "reversals", "order_effects", "findings")
+
+
+def to_json(data: ReportData) -> dict[str, Any]:
+    """Everything the report knows except the sample of rows, as lists, mappings, numbers and text.
+
+    Undefined numbers (NaN, infinities) are None.
+
+    Parameters
+    ----------
+    data : ReportData
+
+    Returns
+    -------
+    dict
+        Keys are the fields of `ReportData`; ``"matrices"`` holds, by measure, ``values``, ``n`` and, where there are
+        any, ``pvalues``, ``sign``, ``error_bound`` (nested lists over ``"features"``) and ``reasons`` (the text of
+        each undefined pair).
+    """
+    document: dict[str, Any] = {
+        "title": data.title,
+        "target": data.target,
+        "n_rows": data.n_rows,
+        "n_columns": data.n_columns,
+        "features": list(data.features),
+    }
+    document |= {name: plain(getattr(data, name)) for name in _DATACLASS_FIELDS}
+    document["tree"] = [{"left": a, "right": b, "strength": plain(s)} for a, b, s in data.tree]
+    document["matrices"] = {name: _matrix(matrix) for name, matrix in data.matrices.items()}
+    document["how"] = plain(data.how)
+    return document
+
+
+def write_json(data: ReportData, path: str | Path) -> None:
+    """Write `to_json` to `path`, whole or not at all.
+
+    Parameters
+    ----------
+    data : ReportData
+    path : str or Path
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; a file that was at `path` is then as it was.
+    """
+    write_text(path, json.dumps(to_json(data), ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON knows it: dataclasses as mappings, arrays as lists, NumPy numbers as numbers, NaN as None.
+
+    Examples
+    --------
+    >>> plain({"p": np.float64("nan"), "n": np.int64(3), "edges": np.array([0.5, np.inf])})
+    {'p': None, 'n': 3, 'edges': [0.5, None]}
+    """
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    return str(value)
+
+
+def _matrix(matrix: AssociationMatrix) -> dict[str, Any]:
+    out: dict[str, Any] = {"symmetric": matrix.symmetric, "info": plain(matrix.info)}
+    for name in ("values", "n", "pvalues", "sign", "error_bound"):
+        array = getattr(matrix, name)
+        if array is not None:
+            out[name] = _nested(array)
+    out["reasons"] = [
+        {"left": matrix.rows[i], "right": matrix.columns[j], "reason": REASONS[matrix.reasons[i, j]]}
+        for i, j in np.argwhere(matrix.reasons > 0)
+    ]
+    return out
+
+
+def _nested(array: np.ndarray) -> list[list[float | int | None]]:
+    """A matrix as lists of rows, undefined entries as None."""
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return array.tolist()
+    return np.where(np.isfinite(array), array.astype(object), None).tolist()

@@ -1,0 +1,181 @@
+"""The report as one HTML page that opens offline."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from covey.report._files import write_text
+from covey.report._model import ReportData
+from covey.report._payload import pack
+
+# Chip of each kind of finding: its words and its tone (the colour it wears).
+KINDS: dict[str, tuple[str, str]] = {
+    "leak": ("likely leak", "alert"),
+    "reversal": ("reversal", "alert"),
+    "missingness": ("missingness", "alert"),
+    "order": ("order drift", "alert"),
+    "identifier": ("identifier", "drop"),
+    "constant": ("constant", "drop"),
+    "duplicate": ("duplicate", "drop"),
+    "redundant": ("redundant", "drop"),
+    "irrelevant": ("irrelevant", "drop"),
+    "relevant": ("relevant", "good"),
+    "nonlinear": ("non-linear", "good"),
+    "table": ("table", "plain"),
+}
+
+PICTURES = {
+    "pair": "Show the pair",
+    "column": "Show the column",
+    "group": "Show the group",
+    "heatmap": "Show in the map",
+    "relevance": "Show its relevance",
+    "reversal": "Show the reversal",
+    "order": "Show the drift",
+}
+
+# In the order in which they define one another; together they are one script.
+SCRIPTS = ("base", "colour", "chart", "pair", "view", "heatmap", "network", "relevance", "pairs", "cards", "main")
+
+
+def render(data: ReportData) -> str:
+    """The page as one text: no file, font, script or picture comes from elsewhere.
+
+    Parameters
+    ----------
+    data : ReportData
+
+    Returns
+    -------
+    str
+        HTML. Every word that comes from the data is escaped, and a content security policy lets only the page's own
+        script run, so that a hostile column name stays a name.
+    """
+    return _template().render(
+        data=data,
+        facts=_facts(data),
+        kinds=KINDS,
+        counts=Counter(f.kind for f in data.findings),
+        pictures=PICTURES,
+        sections=_sections(data),
+        how=list(_flatten(data.how)),
+        payload=pack(data),
+        style=_asset("page.css"),
+        script=_script(),
+        script_hash=base64.b64encode(hashlib.sha256(_script().encode()).digest()).decode(),
+    )
+
+
+def write_page(data: ReportData, path: str | Path) -> None:
+    """Write `render` to `path`, whole or not at all.
+
+    Parameters
+    ----------
+    data : ReportData
+    path : str or Path
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; a file that was at `path` is then as it was.
+    """
+    write_text(path, render(data))
+
+
+def readable(value: Any) -> str:
+    """A number or text as a person writes it.
+
+    Examples
+    --------
+    >>> [readable(v) for v in (32561, 0.123456, 1.0, 2.5e-12, float("nan"), True, "ranks")]
+    ['32,561', '0.123', '1', '2.5 × 10⁻¹²', '–', 'yes', 'ranks']
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or value != value:
+        return "–"
+    if isinstance(value, int):
+        return f"{value:,}".replace("-", "−")
+    if isinstance(value, float):
+        return _readable_float(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(readable(item) for item in value)
+    return str(value)
+
+
+def _readable_float(value: float) -> str:
+    if value and (abs(value) < 1e-3 or abs(value) >= 1e9):
+        mantissa, exponent = f"{value:.1e}".split("e")
+        power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        return f"{mantissa} × 10{power}".replace("-", "−")
+    if abs(value) >= 1000:
+        return f"{value:,.0f}".replace("-", "−")
+    return f"{value:.3g}".replace("-", "−")
+
+
+def _facts(data: ReportData) -> list[tuple[str, str]]:
+    """The figures under the title: (figure, what it counts)."""
+    cells = data.n_rows * data.n_columns
+    missing = sum(c.n_missing for c in data.columns)
+    n_pairs = len(data.features) * (len(data.features) - 1) // 2
+    return [
+        (f"{data.n_rows:,}", "rows"),
+        (f"{data.n_columns:,}", "columns"),
+        (f"{missing / cells:.1%}" if cells else "–", "cells missing"),
+        (f"{n_pairs:,}", "pairs compared"),
+        (f"{len(data.groups):,}", "redundant groups"),
+        (f"{len(data.findings):,}", "findings"),
+    ]
+
+
+def _sections(data: ReportData) -> list[tuple[str, str]]:
+    """(anchor, heading) of the sections that this report has."""
+    has_pairs = len(data.features) > 1
+    offered = [
+        ("findings", "What to do", True),
+        ("heatmap", "Association map", has_pairs),
+        ("network", "Network", has_pairs),
+        ("relevance", "Relevance", bool(data.relevance)),
+        ("pairs", "All pairs", has_pairs),
+        ("columns", "Columns", True),
+        ("how", "How it was computed", True),
+    ]
+    return [(anchor, heading) for anchor, heading, wanted in offered if wanted]
+
+
+def _flatten(how: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested facts as (name, readable value) lines."""
+    lines: list[tuple[str, str]] = []
+    for key, value in how.items():
+        name = f"{prefix}{str(key).replace('_', ' ')}"
+        lines += _flatten(value, f"{name}: ") if isinstance(value, Mapping) else [(name, readable(value))]
+    return lines
+
+
+def _asset(name: str) -> str:
+    return (files("covey.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _script() -> str:
+    """The page's script: its parts in one scope of their own, without comment lines and indentation."""
+    parts = "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
+    lean = re.sub(r"^\s*(//.*)?\n|^[ \t]+", "", parts, flags=re.MULTILINE)
+    return f'(() => {{\n"use strict";\n{lean}}})();\n'
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment
+
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["readable"] = readable
+    return environment.from_string(_asset("page.html.j2"))
