@@ -1,0 +1,322 @@
+"""From one Arrow array to one typed `Column`: what its values are, and what had to be mended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from covey.table._table import KINDS, Column, Kind, Note
+
+MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "Null", "null", "None", "#N/A", "<NA>")
+_TRUTH = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"))
+_FEW_ROWS = 30  # below this, being unique says little
+_MOSTLY_NUMBERS = 0.95
+
+
+def make_column(
+    name: str,
+    values: pa.Array,
+    kind: str | None = None,
+    missing: Sequence[str] = MISSING,
+    whole: bool = True,
+) -> tuple[Column, list[Note]]:
+    """Type one column.
+
+    Parameters
+    ----------
+    name : str
+    values : pyarrow Array of length n_rows
+    kind : Kind, optional
+        Use this kind rather than the inferred one.
+    missing : sequence of str
+        Words (after stripping blanks) that mean missing.
+    whole : bool
+        False for a block of a longer column, of which one cannot tell that it is constant, unique or only 0 and 1.
+
+    Returns
+    -------
+    column : Column
+    notes : list of Note
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown or cannot be made of these values.
+    TypeError
+        If the column holds lists, structures or bytes.
+    """
+    if kind is not None and kind not in KINDS:
+        raise ValueError(f"column {name!r}: no kind {kind!r}; choose one of {', '.join(KINDS)}")
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    if isinstance(values, pa.ExtensionArray):
+        values = values.storage
+    kind_of = values.type
+    if pa.types.is_nested(kind_of) or pa.types.is_binary(kind_of) or pa.types.is_large_binary(kind_of):
+        raise TypeError(f"column {name!r} holds {kind_of}; expand it into columns of numbers or text, or leave it out")
+    if pa.types.is_boolean(kind_of):
+        codes = values.cast(pa.int8()).fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+        return _coded(name, codes, ("False", "True"), kind or "boolean", whole), []
+    if pa.types.is_temporal(kind_of):
+        numbers = _seconds(values)
+        return _numeric(name, numbers, kind, whole, default="numeric" if pa.types.is_duration(kind_of) else "datetime")
+    if pa.types.is_null(kind_of):
+        return _numeric(name, np.full(len(values), np.nan), kind, whole)
+    if _is_words(kind_of):
+        return _from_words(name, values, kind, missing, whole)
+    return _numeric(name, _floats(values), kind, whole, integer=pa.types.is_integer(kind_of))
+
+
+def from_numbers(
+    name: str, values: NDArray[np.float64], kind: str | None, integer: bool, whole: bool = True
+) -> tuple[Column, list[Note]]:
+    """`make_column` for a float64 array with NaN for missing."""
+    return _numeric(name, values, kind, whole, integer=integer)
+
+
+def _is_words(kind_of: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind_of):
+        kind_of = kind_of.value_type
+    return pa.types.is_string(kind_of) or pa.types.is_large_string(kind_of) or pa.types.is_string_view(kind_of)
+
+
+def _floats(values: pa.Array) -> NDArray[np.float64]:
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if pa.types.is_float16(values.type):
+        values = values.cast(pa.float32())
+    numbers = values.cast(pa.float64(), safe=False)
+    if not numbers.null_count:
+        return numbers.to_numpy(zero_copy_only=False)
+    return pc.fill_null(numbers, float("nan")).to_numpy(zero_copy_only=False)
+
+
+def _seconds(values: pa.Array) -> NDArray[np.float64]:
+    kind_of = values.type
+    if pa.types.is_date(kind_of):
+        values, unit = values.cast(pa.timestamp("s"), safe=False), "s"
+    else:
+        unit = kind_of.unit
+    ticks = pc.cast(values, pa.int64() if unit in ("us", "ns") or not pa.types.is_time32(kind_of) else pa.int32())
+    per_second = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
+    return _floats(ticks) / per_second
+
+
+def _numeric(
+    name: str,
+    numbers: NDArray[np.float64],
+    kind: str | None,
+    whole: bool,
+    integer: bool = False,
+    default: Kind = "numeric",
+) -> tuple[Column, list[Note]]:
+    notes = []
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        numbers = np.where(infinite, np.nan, numbers)
+        notes.append(Note(name, "infinite", f"{name}: {int(infinite.sum())} infinite values are taken as missing"))
+    if kind in ("categorical", "boolean"):
+        return _labelled(name, numbers, kind), notes
+    found: Kind = default
+    if kind is not None:
+        found = kind  # type: ignore[assignment]
+    elif whole:
+        found = _numeric_kind(name, numbers, integer, default)
+    if found == "boolean":
+        return _labelled(name, numbers, "boolean"), notes
+    if found == "constant" and np.isnan(numbers).all():
+        notes.append(Note(name, "missing", f"{name}: every value is missing"))
+    return Column(name, found, np.ascontiguousarray(numbers, dtype=np.float64)), notes
+
+
+def _numeric_kind(name: str, numbers: NDArray[np.float64], integer: bool, default: Kind) -> Kind:
+    present = numbers[~np.isnan(numbers)]
+    if not len(present):
+        return "constant"
+    low, high = present.min(), present.max()
+    if low == high:
+        return "constant" if len(numbers) > 1 else default
+    if default != "numeric":
+        return default
+    if low == 0.0 and high == 1.0 and bool(((present == 0.0) | (present == 1.0)).all()):
+        return "boolean"
+    whole_numbers = integer or bool((present == np.floor(present)).all())
+    if whole_numbers and len(present) == len(numbers) >= _FEW_ROWS:
+        steps = high - low == len(present) - 1
+        if (steps or _names_an_id(name)) and len(np.unique(present)) == len(present):
+            return "id"
+    return default
+
+
+def _names_an_id(name: str) -> bool:
+    words = name.lower().replace("-", "_").replace(" ", "_").split("_")
+    return (
+        words[-1] in ("id", "uuid", "guid", "key", "index", "idx") or words[0] in ("id", "uuid") or name.endswith("ID")
+    )
+
+
+def _labelled(name: str, numbers: NDArray[np.float64], kind: str) -> Column:
+    """Numbers as categories, in numeric order."""
+    present = ~np.isnan(numbers)
+    distinct, which = np.unique(numbers[present], return_inverse=True)
+    if kind == "boolean" and len(distinct) > 2:
+        raise ValueError(f"column {name!r} has {len(distinct)} distinct values and cannot be boolean")
+    codes = np.full(len(numbers), -1, dtype=np.int32)
+    codes[present] = which
+    return Column(name, kind, codes, tuple(_number_label(v) for v in distinct))  # type: ignore[arg-type]
+
+
+def _number_label(value: float) -> str:
+    return str(int(value)) if value == int(value) and abs(value) < 2**53 else repr(float(value))
+
+
+def _from_words(
+    name: str, values: pa.Array, kind: str | None, missing: Sequence[str], whole: bool
+) -> tuple[Column, list[Note]]:
+    declared = pa.types.is_dictionary(values.type)
+    ordered = declared and values.type.ordered
+    if not declared:
+        values = values.dictionary_encode()
+    words = [None if w is None else w.strip() for w in values.dictionary.to_pylist()]
+    indices = values.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+    absent = set(missing)
+    labels = [None if w is None or w in absent else w for w in words]
+    counts = np.bincount(indices[indices >= 0], minlength=len(labels))
+    used = {w for w, c in zip(labels, counts) if w is not None and c}
+    if not used:
+        return _numeric(name, np.full(len(values), np.nan), None if kind in ("categorical", "boolean") else kind, whole)
+    if not ordered and kind not in ("categorical", "text", "id", "boolean"):
+        numbers, share = _parsed(labels, counts)
+        if numbers is not None and (kind == "numeric" or share >= _MOSTLY_NUMBERS):
+            return _mixed_numbers(name, numbers, labels, counts, indices, kind, whole)
+        if kind == "numeric":
+            raise ValueError(f"column {name!r} cannot be numeric: none of its values is a number")
+        stamps = _dates(labels, counts)
+        if stamps is not None:
+            return _numeric(name, np.append(stamps, np.nan)[indices], kind, whole, default="datetime")
+        if kind == "datetime":
+            raise ValueError(f"column {name!r} cannot be datetime: its values are not dates such as 2024-05-31")
+        share_mixed = share if numbers is not None else 0.0
+    else:
+        share_mixed = 0.0
+    categories = _category_order(labels, used, ordered)
+    position = {label: k for k, label in enumerate(categories)}
+    lookup = np.array([-1 if w is None or w not in used else position[w] for w in labels] + [-1], dtype=np.int32)
+    codes = lookup[indices]
+    notes = []
+    if share_mixed > 0.05:
+        notes.append(Note(name, "mixed", f"{name}: {share_mixed:.0%} of the values are numbers, the others words"))
+    found = kind or _word_kind(categories, codes, declared, whole)
+    if found == "boolean" and len(categories) > 2:
+        raise ValueError(f"column {name!r} has {len(categories)} distinct values and cannot be boolean")
+    return _coded(name, codes, categories, found, whole and kind is None), notes
+
+
+def _parsed(labels: Sequence[str | None], counts: NDArray) -> tuple[NDArray[np.float64] | None, float]:
+    """Labels as numbers (NaN where they are not) and the share of present rows that parse; None if no label does."""
+    numbers = np.full(len(labels), np.nan)
+    total = good = 0
+    for k, label in enumerate(labels):
+        if label is None or not counts[k]:
+            continue
+        total += counts[k]
+        try:
+            numbers[k] = float(label)
+        except ValueError:
+            continue
+        good += counts[k]
+    return (None, 0.0) if not good else (numbers, good / total)
+
+
+def _mixed_numbers(
+    name: str,
+    numbers: NDArray[np.float64],
+    labels: Sequence[str | None],
+    counts: NDArray,
+    indices: NDArray,
+    kind: str | None,
+    whole: bool,
+) -> tuple[Column, list[Note]]:
+    lost = [k for k, label in enumerate(labels) if label is not None and counts[k] and np.isnan(numbers[k])]
+    column, notes = _numeric(name, np.append(numbers, np.nan)[indices], kind, whole)
+    if lost:
+        n = int(counts[lost].sum())
+        example = labels[lost[0]]
+        notes.append(Note(name, "mixed", f"{name}: {n} values that are no numbers, such as {example!r}, are missing"))
+    return column, notes
+
+
+def _dates(labels: Sequence[str | None], counts: NDArray) -> NDArray[np.float64] | None:
+    """Seconds since 1970 of ISO dates, or None when a label that occurs is none."""
+    present = [label for label, c in zip(labels, counts) if label is not None and c]
+    if not all(8 <= len(p) <= 40 and p[:4].isdigit() and p[4] in "-/" for p in present):
+        return None
+    try:
+        stamps = np.array(
+            [label.replace("/", "-").rstrip("Z") if label else "NaT" for label in labels], "datetime64[us]"
+        )
+    except ValueError:
+        return None
+    seconds = stamps.astype(np.int64) / 1e6
+    return np.where(np.isnat(stamps), np.nan, seconds)
+
+
+def _category_order(labels: Sequence[str | None], used: set[str], ordered: bool) -> tuple[str, ...]:
+    if ordered:
+        return tuple(dict.fromkeys(label for label in labels if label in used))
+    folded = sorted(used, key=str.lower) if len(used) == 2 else []
+    for truth in _TRUTH:
+        if tuple(sorted(f.lower() for f in folded)) == tuple(sorted(truth)):
+            return tuple(sorted(folded, key=lambda w: w.lower() == truth[1]))
+    return tuple(sorted(used))
+
+
+def _word_kind(categories: Sequence[str], codes: NDArray, declared: bool, whole: bool) -> str:
+    if len(categories) == 2 and any(tuple(c.lower() for c in categories) == truth for truth in _TRUTH):
+        return "boolean"
+    n_present = int(np.count_nonzero(codes >= 0))
+    if n_present < _FEW_ROWS or len(categories) < 0.5 * n_present:
+        return "categorical"
+    sample = categories[:: max(1, len(categories) // 500)]
+    if np.mean([label.count(" ") for label in sample]) >= 2:
+        return "text"
+    return "id" if len(categories) == n_present and not declared else "categorical"
+
+
+def _coded(name: str, codes: NDArray[np.int32], categories: tuple[str, ...], kind: str, whole: bool) -> Column:
+    if whole:
+        seen = np.unique(codes[codes >= 0])
+        if len(seen) <= 1 and len(codes) > 1 and kind in ("boolean", "categorical", "text", "id"):
+            kind = "constant"
+    return Column(name, kind, codes, categories)  # type: ignore[arg-type]
+
+
+def clean_names(names: Sequence[Any]) -> tuple[list[str], list[Note]]:
+    """Unique, non-empty text names, with a note for each that was changed.
+
+    Examples
+    --------
+    >>> clean_names(["a", "a", 3, ""])[0]
+    ['a', 'a.1', '3', 'column_3']
+    """
+    out: list[str] = []
+    notes = []
+    taken = {n for n in names if isinstance(n, str)}
+    used: set[str] = set()
+    for k, original in enumerate(names):
+        text = original if isinstance(original, str) else str(original)
+        base = name = text.strip() or f"column_{k}"
+        suffix = 0
+        while name in used or (suffix and name in taken):
+            suffix += 1
+            name = f"{base}.{suffix}"
+        used.add(name)
+        out.append(name)
+        if not isinstance(original, str) or name != original.strip():
+            notes.append(Note(name, "renamed", f"column {original!r} is called {name!r} here"))
+    return out, notes

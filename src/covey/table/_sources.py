@@ -1,0 +1,275 @@
+"""Open any source as named Arrow columns (or, for blocks, as a stream of them)."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from covey.data import path as bundled_path
+from covey.table._infer import MISSING
+
+_TEXT = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": None, ".data": None}
+_PACKED = (".gz", ".bz2", ".xz", ".zip")
+PARQUET = (".parquet", ".pq")
+ARROW = (".arrow", ".feather", ".ipc")
+NUMPY = (".npy", ".npz")
+
+
+def locate(source: str | Path) -> Path:
+    """The file meant by a path or by ``covey:<name>``.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, PermissionError, ValueError
+        With a text that says what is wrong with it.
+    """
+    if str(source).startswith("covey:"):
+        return bundled_path(str(source))
+    path = Path(source).expanduser()
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a directory; name a file in it")
+    if not path.exists():
+        raise FileNotFoundError(f"no file {path}")
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(1)
+    except PermissionError:
+        raise PermissionError(f"{path} may not be read; check its permissions") from None
+    if not head:
+        raise ValueError(f"{path} is empty")
+    return path
+
+
+def ending(path: Path) -> str:
+    """The ending that tells the format, without that of a compression."""
+    suffixes = [s.lower() for s in path.suffixes]
+    if suffixes and suffixes[-1] in _PACKED:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def is_text(path: Path) -> bool:
+    """Whether the file holds rows of text; unknown endings raise.
+
+    Raises
+    ------
+    ValueError
+        For an ending that no reader knows.
+    """
+    found = ending(path)
+    if found in (*PARQUET, *ARROW, *NUMPY):
+        return False
+    if found in _TEXT or not found:
+        return True
+    known = ", ".join((*_TEXT, *PARQUET, *ARROW, *NUMPY))
+    raise ValueError(f"{path}: no reader for {found!r}; the ending must be one of {known} (text may be compressed)")
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's content, decompressed by its ending."""
+    packed = path.suffix.lower()
+    try:
+        if packed == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                names = [n for n in archive.namelist() if not n.endswith("/")]
+                if len(names) != 1:
+                    raise ValueError(f"{path} holds {len(names)} files; unpack it and name one")
+                return archive.read(names[0])
+        raw = path.read_bytes()
+        unpack = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}.get(packed)
+        return unpack(raw) if unpack else raw
+    except (zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, EOFError) as error:
+        raise ValueError(f"{path} is not a whole {packed} file: {error}") from None
+    except OSError as error:
+        if packed == ".bz2" and error.errno is None:
+            raise ValueError(f"{path} is not a whole .bz2 file: {error}") from None
+        raise
+
+
+def as_utf8(data: bytes, name: str, encoding: str | None) -> bytes:
+    """Text as UTF-8 without a byte-order mark.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are no text, or not in `encoding`.
+    """
+    if encoding is None:
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            encoding = "utf-16"
+        elif b"\0" in data[: 1 << 16]:
+            raise ValueError(f"{name} holds binary data, not text; is its ending right?")
+        else:
+            data = data.removeprefix(b"\xef\xbb\xbf")
+            try:
+                data.decode("utf-8")
+                return data
+            except UnicodeDecodeError:
+                control = sum(b < 32 and b not in b"\t\n\r\f" for b in data[:4096])
+                if control > 0.01 * min(len(data), 4096):
+                    raise ValueError(f"{name} holds binary data, not text; is its ending right?") from None
+                encoding = "cp1252" if any(0x80 <= b <= 0x9F for b in data) else "latin-1"
+    try:
+        return data.decode(encoding, errors="strict").encode("utf-8")
+    except UnicodeDecodeError:
+        if encoding == "cp1252":
+            return data.decode("latin-1").encode("utf-8")
+        raise ValueError(f"{name} is not text in {encoding}; give another encoding=") from None
+    except LookupError:
+        raise ValueError(f"no encoding {encoding!r}; try 'utf-8' or 'latin-1'") from None
+
+
+def sniff_separator(head: str) -> str:
+    """The separator that splits the first lines into the same number (above one) of cells; a comma if none does.
+
+    Examples
+    --------
+    >>> sniff_separator("a;b\\n1,5;2\\n2,5;3\\n")
+    ';'
+    """
+    lines = _logical_lines(head)[:50]
+    best, score = ",", (0.0, 0)
+    for candidate in (",", ";", "\t", "|"):
+        counts = [_outside_quotes(line, candidate) for line in lines]
+        if counts and counts[0]:
+            same = sum(c == counts[0] for c in counts) / len(counts)
+            if (same, counts[0]) > score:
+                best, score = candidate, (same, counts[0])
+    return best
+
+
+def _logical_lines(text: str) -> list[str]:
+    """Lines, with those broken inside quotes put together; an unfinished last line is dropped."""
+    whole = text.endswith("\n")
+    lines = text.splitlines()
+    if len(lines) > 1 and not whole:
+        lines.pop()
+    out: list[str] = []
+    open_quote = False
+    for line in lines:
+        if open_quote:
+            out[-1] += "\n" + line
+        elif line.strip():
+            out.append(line)
+        else:
+            continue
+        open_quote = out[-1].count('"') % 2 == 1
+    return out
+
+
+def _outside_quotes(line: str, separator: str) -> int:
+    return sum(part.count(separator) for part in line.split('"')[::2])
+
+
+def csv_options(
+    separator: str, missing: Sequence[str], types: dict[str, pa.DataType] | None = None
+) -> tuple[pacsv.ParseOptions, pacsv.ConvertOptions]:
+    """How PyArrow reads our text files."""
+    words = list(dict.fromkeys([*missing, *(f" {m}" for m in missing)]))
+    return (
+        pacsv.ParseOptions(delimiter=separator, newlines_in_values=True),
+        pacsv.ConvertOptions(
+            null_values=words,
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+            auto_dict_encode=types is None,
+            auto_dict_max_cardinality=1 << 20,
+            column_types=types,
+        ),
+    )
+
+
+def read_text(
+    path: Path, separator: str | None, encoding: str | None, missing: Sequence[str] | None
+) -> tuple[list[str], list[Any]]:
+    """Names and Arrow columns of a text file.
+
+    Raises
+    ------
+    ValueError
+        If it has no rows, ragged rows (the line is told), or is no text.
+    """
+    data = as_utf8(read_bytes(path), str(path), encoding)
+    if not data.strip():
+        raise ValueError(f"{path} is empty")
+    separator = separator or _TEXT.get(ending(path)) or ","
+    if separator in (",", None) and ending(path) not in (".tsv", ".tab"):
+        separator = sniff_separator(data[: 1 << 16].decode("utf-8", errors="ignore"))
+    names = header(data, separator)
+    parse, convert = csv_options(separator, missing if missing is not None else MISSING)
+    numbered = [f"{k}" for k in range(len(names))]
+    options = pacsv.ReadOptions(column_names=numbered, skip_rows=0)
+    body = data[_end_of_header(data) :]
+    if not body.strip():
+        raise ValueError(f"{path} has a header but no rows")
+    try:
+        table = pacsv.read_csv(pa.BufferReader(body), options, parse, convert)
+    except pa.ArrowInvalid as error:
+        if "columns, got" in str(error):
+            raise ValueError(_ragged(path, body, options, separator)) from None
+        words = {name: pa.string() for name in numbered}
+        parse, convert = csv_options(separator, missing if missing is not None else MISSING, words)
+        try:
+            table = pacsv.read_csv(pa.BufferReader(body), options, parse, convert)
+        except pa.ArrowInvalid as again:
+            raise ValueError(f"{path} cannot be read: {again}") from None
+    return names, table.columns
+
+
+def header(data: bytes, separator: str) -> list[str]:
+    """Column names of a text file."""
+    import csv
+
+    first = data[: _end_of_header(data)].decode("utf-8")
+    return next(csv.reader(io.StringIO(first, newline=""), delimiter=separator))
+
+
+def _end_of_header(data: bytes) -> int:
+    start = 0
+    while True:
+        newline = data.find(b"\n", start)
+        carriage = data.find(b"\r", start, newline if newline >= 0 else len(data))
+        if newline < 0 and carriage < 0:
+            return len(data)
+        end = newline + 1 if newline >= 0 else carriage + 1
+        if newline >= 0 and 0 <= carriage < newline - 1:  # lines end in a lone \r
+            end = carriage + 1
+        if data[:end].count(b'"') % 2 == 0 and data[:end].strip():
+            return end
+        start = end
+
+
+def _ragged(path: Path, body: bytes, options: pacsv.ReadOptions, separator: str) -> str:
+    bad: list[Any] = []
+
+    def keep(row: Any) -> str:
+        bad.append(row)
+        return "skip"
+
+    single = pacsv.ReadOptions(column_names=options.column_names, use_threads=False)
+    parse = pacsv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=keep)
+    pacsv.read_csv(pa.BufferReader(body), single, parse)
+    row = bad[0]
+    line = f"line {row.number + 1}" if row.number else "a line"
+    return (
+        f"{path}: {line} has {row.actual_columns} cells where the header has {row.expected_columns}: "
+        f"{row.text[:60]!r}; mend the line or give sep="
+    )
+
+
+def check_columns(wanted: Iterable[str], names: Sequence[str], argument: str) -> None:
+    """Raise a ValueError that names the first column of `argument` that is not there."""
+    from covey.table._table import unknown_column
+
+    for name in wanted:
+        if name not in names:
+            raise ValueError(f"{argument}: {unknown_column(name, names)}")
