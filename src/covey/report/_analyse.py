@@ -1,0 +1,201 @@
+"""From a table to everything that a report shows."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from covey.engine import Engine
+from covey.measure import AssociationMatrix
+from covey.report import _columns
+from covey.report._determination import determinations, determined, leaks
+from covey.report._findings import Evidence, findings
+from covey.report._interaction import interactions
+from covey.report._material import Material, prepare, reordered, sampled_rows
+from covey.report._missing import missing_effects
+from covey.report._model import Group, ReportData
+from covey.report._order import order_effects, resemblances
+from covey.report._relevance import relevance
+from covey.report._resampling import N_DRAWS, N_GROUPS
+from covey.report._reversal import reversals
+from covey.structure import feature_groups, maximum_spanning_tree, redundancy
+from covey.table import FeatureTable
+
+MEASURES = (
+    "auto",
+    "pearson",
+    "spearman",
+    "distance_correlation",
+    "mutual_information",
+    "cramers_v",
+    "theils_u",
+    "correlation_ratio",
+)
+WIDE_MEASURES = ("auto", "pearson", "spearman")
+WIDE = 150
+SAMPLE_ROWS = 2000
+
+
+def analyse(
+    source: FeatureTable,
+    target: str | None,
+    engine: Engine,
+    sample: int | None = None,
+    random_state: int = 0,
+    title: str = "Table",
+) -> ReportData:
+    """Measure, group, test and describe a table.
+
+    Parameters
+    ----------
+    source : FeatureTable
+    target : str or None
+    engine : Engine
+    sample : int, optional
+        Most rows to use for associations; by default as many as are affordable.
+    random_state : int
+    title : str
+
+    Returns
+    -------
+    ReportData
+
+    Raises
+    ------
+    ValueError
+        If the target is unknown, constant, an identifier or free text.
+
+    Examples
+    --------
+    >>> from covey.engine import LocalEngine
+    >>> from covey.table import Column
+    >>> x = np.random.default_rng(0).normal(size=200)
+    >>> table = FeatureTable.from_columns([Column("x", "numeric", x), Column("twice", "numeric", 2 * x)])
+    >>> analyse(table, None, LocalEngine(1)).findings[0].title
+    'x and twice say the same'
+    """
+    clock = Clock()
+    with clock("rows and kinds"):
+        material = prepare(source, target, sample, engine, random_state)
+    with clock("column cards"):
+        notes = _columns.notes_by_column(source)
+        cards = engine.map(lambda c: _columns.summarise(c, notes.get(c.name, ())), source.columns())
+    with clock("associations"):
+        names = MEASURES if len(material.features) <= WIDE else WIDE_MEASURES
+        matrices = {name: material.square(name) for name in names}
+    with clock("groups"):
+        order, groups, tree = _structure(matrices["auto"], target)
+    with clock("relevance"):
+        relevant = relevance(material)
+        determination = determinations(material)
+    with clock("copies and interactions"):
+        follows = determined(material, matrices["auto"])
+        together = interactions(material, matrices["auto"])
+    with clock("reversals"):
+        turned, searched = reversals(material, matrices["auto"])
+    with clock("missing values and row order"):
+        missing = missing_effects(material)
+        drifting, resemblance = order_effects(material), resemblances(material)
+    with clock("findings"):
+        close = _columns.nearest(matrices["auto"])
+        columns = tuple(replace(card, nearest=close.get(card.name, ())) for card in cards)
+        evidence = Evidence(
+            material=material,
+            columns=columns,
+            matrices=matrices,
+            groups=groups,
+            determined=follows,
+            determination=determination,
+            leaks=leaks(determination, material.n_rows),
+            relevance=relevant,
+            interactions=together,
+            missing=missing,
+            reversals=turned,
+            order=drifting,
+            resemblance=resemblance,
+        )
+        found = findings(evidence)
+    features = tuple(material.features[k] for k in order)
+    return ReportData(
+        title=title,
+        target=target,
+        n_rows=source.n_rows,
+        n_columns=source.n_columns,
+        columns=columns,
+        features=features,
+        matrices={name: reordered(matrix, order) for name, matrix in matrices.items()},
+        groups=groups,
+        tree=tree,
+        relevance=relevant,
+        reversals=turned,
+        order_effects=drifting,
+        findings=found,
+        sample=_picture_rows(material, features),
+        how=_how(material, names, searched, clock),
+    )
+
+
+class Clock:
+    """Seconds of each step, by name."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[step] = round(time.perf_counter() - start, 3)
+
+
+def _structure(
+    matrix: AssociationMatrix, target: str | None
+) -> tuple[np.ndarray, tuple[Group, ...], tuple[tuple[str, str, float], ...]]:
+    """(display order, redundant groups, maximum spanning tree)."""
+    if len(matrix.rows) < 2:
+        return np.arange(len(matrix.rows)), (), ()
+    order = feature_groups(matrix).order
+    groups = tuple(
+        Group(g.members, g.representative, g.association_kept, g.relevance_kept, g.weakest)
+        for g in redundancy(matrix, target=target)
+    )
+    return order, groups, tuple(maximum_spanning_tree(matrix))
+
+
+def _picture_rows(material: Material, features: tuple[str, ...]) -> FeatureTable:
+    """A few rows of the features, in display order, for the pictures of pairs."""
+    if not features:
+        return FeatureTable((), (), np.zeros((0, 0)), np.zeros((0, 0), dtype=np.int32), ())
+    table = material.table.select(features)
+    if table.n_rows <= SAMPLE_ROWS:
+        return table
+    return table.take(sampled_rows(table.n_rows, SAMPLE_ROWS, material.random_state))
+
+
+def _how(material: Material, measures: tuple[str, ...], searched: dict[str, int], clock: Clock) -> dict[str, Any]:
+    used, rows = material.n_rows, material.source.n_rows
+    return {
+        "rows": rows,
+        "rows_used": used,
+        "sampling": "all rows" if used == rows else f"{used:,} of {rows:,} rows drawn at random without replacement",
+        "measures": list(measures),
+        "pvalues": "asymptotic; found when the Benjamini-Hochberg q-value is at most 0.01 and the effect large enough",
+        "intervals": f"95 % bootstrap, {N_DRAWS} draws of up to {N_GROUPS} random groups of rows",
+        "reversals_searched": searched,
+        "engine": repr(material.engine),
+        "random_state": material.random_state,
+        "notes": [note.message for note in material.source.notes],
+        "versions": {
+            "covey": version("covey"),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "seconds": dict(clock.seconds),
+    }
