@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.engine._states import Generated, Product
 
 from covey.engine import _reduce
-from covey.engine._reduce import Partitioned, fold, merge_in_order, partitions, runs
+from covey.engine._reduce import fold, merge_in_order, partitions, runs
 
 
 @given(st.integers(1, 200))
@@ -66,9 +66,13 @@ def test_partitions_depend_on_rows_alone(monkeypatch):
     assert [(p.first, p.last) for p in parts] == [(0, 3), (3, 6), (6, 10)]
 
 
-def test_a_list_is_not_partitioned():
-    assert isinstance(Generated(0, 1), Partitioned)
-    assert not isinstance([1], Partitioned)
+def test_what_cannot_be_split_has_no_partitions():
+    assert partitions([1]) is None
+    assert partitions(Endless(0, 3)) is None
+
+
+class Endless(Generated):
+    n_rows = None
 
 
 def test_fold_adds_every_block():

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from covey.engine._reduce import Partitioned, State, fold, merge_in_order, partitions, runs
+from covey.engine._reduce import State, fold, merge_in_order, partitions, runs
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -76,13 +76,14 @@ class DaskEngine:
     def reduce(self, state: Callable[[], State], blocks: Iterable[Any]) -> State:
         """Fold pieces of `blocks` on the workers and merge their states in order.
 
-        The partitions of a `BlockSource` are read and merged on the workers; any other blocks are read here and sent a
-        few at a time.
+        The partitions of a `BlockSource` are read and merged on the workers; blocks that cannot be split (a CSV file, a
+        generator) are read here and sent a few at a time.
         """
         shared = self._ship(state)
-        if isinstance(blocks, Partitioned):
+        pieces = partitions(blocks)
+        if pieces:
             # a generator: a leaf that is merged is no longer asked for, and its worker may forget it
-            leaves = (self._send(fold, shared, piece) for piece in partitions(blocks))
+            leaves = (self._send(fold, shared, piece) for piece in pieces)
             root = merge_in_order(leaves, lambda left, right: self._submit(_merge, shared, left, right))
             total = None if root is None else self._gather([root])[0]
         else:

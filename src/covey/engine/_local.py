@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from covey.engine._reduce import State, fold, merge_in_order, pieces
+from covey.engine._reduce import State, fold, merge_in_order, partitions, runs
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -35,7 +35,7 @@ class Engine(Protocol):
     def reduce(self, state: Callable[[], State], blocks: Iterable[Any]) -> State:
         """Fold `blocks` into states made by `state()` and merge these, in the blocks' order.
 
-        `blocks` may be a `covey.table.BlockSource`, whose partitions are then read where the work runs.
+        `blocks` may be a `covey.table.BlockSource`; if it can be split, its partitions are read where the work runs.
         """
         ...
 
@@ -86,7 +86,8 @@ class LocalEngine:
     def reduce(self, state: Callable[[], State], blocks: Iterable[Any]) -> State:
         """Fold pieces of `blocks` side by side and merge their states in order; at most a few pieces are held."""
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self.n_workers) as pool:
-            partials = _map_lazily(pool, partial(fold, state), pieces(blocks), ahead=self.n_workers)
+            pieces = partitions(blocks) or runs(blocks)
+            partials = _map_lazily(pool, partial(fold, state), pieces, ahead=self.n_workers)
             total = merge_in_order(partials, lambda left, right: left.merge(right))
         return state() if total is None else total
 

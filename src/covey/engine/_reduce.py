@@ -12,7 +12,6 @@ from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 S = TypeVar("S")
 
 ROWS_A_PARTITION = 1 << 18
-PARTITIONS_UNKNOWN = 32
 BLOCKS_A_RUN = 4
 
 
@@ -42,11 +41,14 @@ class Partitioned(Protocol):
     def partitions(self, k: int) -> list[Any]: ...
 
 
-def partitions(source: Partitioned) -> list[Iterable[Any]]:
-    """Pieces of `source`, in order, of about `ROWS_A_PARTITION` rows each."""
-    if source.n_rows is None:
-        return source.partitions(PARTITIONS_UNKNOWN)
-    return source.partitions(max(1, -(-source.n_rows // ROWS_A_PARTITION)))
+def partitions(blocks: Iterable[Any]) -> list[Iterable[Any]] | None:
+    """Pieces of about `ROWS_A_PARTITION` rows, in order, that read for themselves; None when `blocks` has no such.
+
+    A source that does not know its number of rows (a CSV file) can only be read from its start.
+    """
+    if not isinstance(blocks, Partitioned) or blocks.n_rows is None:
+        return None
+    return blocks.partitions(max(1, -(-blocks.n_rows // ROWS_A_PARTITION)))
 
 
 def runs(blocks: Iterable[Any]) -> Iterator[list[Any]]:
@@ -54,11 +56,6 @@ def runs(blocks: Iterable[Any]) -> Iterator[list[Any]]:
     rest = iter(blocks)
     while run := list(islice(rest, BLOCKS_A_RUN)):
         yield run
-
-
-def pieces(blocks: Iterable[Any]) -> Iterable[Iterable[Any]]:
-    """The pieces of `blocks` that become one partial state each."""
-    return partitions(blocks) if isinstance(blocks, Partitioned) else runs(blocks)
 
 
 def fold(state: Callable[[], State], blocks: Iterable[Any]) -> State:
