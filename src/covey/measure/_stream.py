@@ -195,10 +195,10 @@ class _MomentPass:
     def update(self, block: FeatureTable) -> Self:
         values = _numbers(block, self.names)
         if self.grids is not None:
+            from covey.measure._rank_kernels import interpolate
+
             for k, (points, ranks) in enumerate(self.grids):
-                column = values[:, k]
-                values[:, k] = np.interp(column, points, ranks) if len(points) else np.nan
-                values[np.isnan(column), k] = np.nan
+                values[:, k] = interpolate(values[:, k], points, ranks) if len(points) else np.nan
         self.state.update(values)
         return self
 
