@@ -185,17 +185,12 @@ def iter_blocks(
     first = next(data.blocks(positions, rows), None)
     if first is None or not len(first) or not len(first[0]):
         raise ValueError("the source has columns but no rows")
-    found = tuple(_block_kind(name, values, (kinds or {}).get(name)) for name, values in zip(chosen, first))
+    known: dict[str, str] = dict(zip(names, data.table.kinds)) if isinstance(data, TableRows) else {}
+    known.update(kinds or {})
+    found = tuple(
+        known.get(name) or typed(name, v, None, MISSING, whole=False)[0].kind for name, v in zip(chosen, first)
+    )
     return BlockSource(data, chosen, found, rows)
-
-
-def _block_kind(name: str, values: Any, kind: str | None) -> str:
-    if isinstance(values, Column):
-        return kind or values.kind
-    if kind is None:
-        column, _ = typed(name, values, None, MISSING, whole=False)
-        kind = column.kind
-    return kind
 
 
 def _rows_of(source: Any) -> Rows:
@@ -245,7 +240,7 @@ class ParquetRows:
         import pyarrow.parquet as pq
 
         wanted = [self.names[p] for p in positions]
-        with pq.ParquetFile(self.path, pre_buffer=False, memory_map=True) as file:
+        with pq.ParquetFile(self.path, pre_buffer=False) as file:
             for batch in file.iter_batches(rows, row_groups=list(self.groups), columns=wanted):
                 yield [batch.column(batch.schema.get_field_index(name)) for name in wanted]
 

@@ -59,13 +59,13 @@ def make_column(
     kind_of = values.type
     if pa.types.is_nested(kind_of) or pa.types.is_binary(kind_of) or pa.types.is_large_binary(kind_of):
         raise TypeError(f"column {name!r} holds {kind_of}; expand it into columns of numbers or text, or leave it out")
-    if pa.types.is_boolean(kind_of):
+    if pa.types.is_boolean(kind_of) and values.null_count < len(values):
         codes = values.cast(pa.int8()).fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
         return _coded(name, codes, ("False", "True"), kind or "boolean", whole), []
     if pa.types.is_temporal(kind_of):
         numbers = _seconds(values)
         return _numeric(name, numbers, kind, whole, default="numeric" if pa.types.is_duration(kind_of) else "datetime")
-    if pa.types.is_null(kind_of):
+    if pa.types.is_null(kind_of) or pa.types.is_boolean(kind_of):
         return _numeric(name, np.full(len(values), np.nan), kind, whole)
     if _is_words(kind_of):
         return _from_words(name, values, kind, missing, whole)

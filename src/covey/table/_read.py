@@ -239,6 +239,10 @@ def _text(name: str, value: Any) -> str | None:
 
 def _from_frame(source: Any) -> Named:
     """Columns of a dataframe, through narwhals."""
+    if hasattr(source, "iloc") and hasattr(source, "columns"):  # pandas allows names that repeat or are no text
+        return list(source.columns), [_pandas(str(n), source.iloc[:, k]) for k, n in enumerate(source.columns)]
+    if hasattr(source, "iloc"):
+        return ["x0" if source.name is None else source.name], [_pandas(str(source.name), source)]
     import narwhals as nw
 
     try:
@@ -252,20 +256,16 @@ def _from_frame(source: Any) -> Named:
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect()
     if isinstance(frame, nw.Series):
-        return [frame.name or "x0"], [_series(str(frame.name), frame.to_native(), frame)]
-    native = frame.to_native()
-    if hasattr(native, "iloc"):  # pandas allows names that repeat or are no text
-        return list(native.columns), [_series(str(n), native.iloc[:, k]) for k, n in enumerate(native.columns)]
-    return list(frame.columns), [_series(name, native, frame[name]) for name in frame.columns]
+        return [frame.name or "x0"], [frame.to_arrow()]
+    return list(frame.columns), [frame[name].to_arrow() for name in frame.columns]
 
 
-def _series(name: str, native: Any, series: Any = None) -> Any:
-    if series is None:  # pandas
-        values = native.to_numpy() if getattr(native.dtype, "kind", "O") in "iuf" else None
-        if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
+def _pandas(name: str, series: Any) -> Any:
+    if getattr(series.dtype, "kind", "O") in "iuf":
+        values = series.to_numpy()
+        if values.dtype.kind in "iuf":  # not so for nullable columns with gaps
             return values
-        try:
-            return pa.array(native, from_pandas=True)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-            return _arrow(name, native.to_numpy(dtype=object))
-    return series.to_arrow()
+    try:
+        return pa.array(series, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        return _arrow(name, series.to_numpy(dtype=object))

@@ -77,22 +77,22 @@ def is_text(path: Path) -> bool:
 def read_bytes(path: Path) -> bytes:
     """The file's content, decompressed by its ending."""
     packed = path.suffix.lower()
+    unpack = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress, ".zip": _only_member}.get(packed)
+    raw = path.read_bytes()
+    if unpack is None:
+        return raw
     try:
-        if packed == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                names = [n for n in archive.namelist() if not n.endswith("/")]
-                if len(names) != 1:
-                    raise ValueError(f"{path} holds {len(names)} files; unpack it and name one")
-                return archive.read(names[0])
-        raw = path.read_bytes()
-        unpack = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}.get(packed)
-        return unpack(raw) if unpack else raw
-    except (zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, EOFError) as error:
+        return unpack(raw)
+    except (zipfile.BadZipFile, lzma.LZMAError, EOFError, ValueError, OSError) as error:
         raise ValueError(f"{path} is not a whole {packed} file: {error}") from None
-    except OSError as error:
-        if packed == ".bz2" and error.errno is None:
-            raise ValueError(f"{path} is not a whole .bz2 file: {error}") from None
-        raise
+
+
+def _only_member(raw: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        names = [n for n in archive.namelist() if not n.endswith("/")]
+        if len(names) != 1:
+            raise ValueError(f"it holds {len(names)} files; unpack it and name one")
+        return archive.read(names[0])
 
 
 def as_utf8(data: bytes, name: str, encoding: str | None) -> bytes:

@@ -1,0 +1,254 @@
+"""`read`: the same table from every source, and clear errors."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import zipfile
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from covey.table import FeatureTable, read
+
+
+def assert_same(a: FeatureTable, b: FeatureTable) -> None:
+    assert a.names == b.names and a.kinds == b.kinds and a.categories == b.categories
+    np.testing.assert_array_equal(a.numeric, b.numeric)
+    np.testing.assert_array_equal(a.codes, b.codes)
+
+
+numbers = st.floats(-1e6, 1e6, allow_nan=False, width=32) | st.none()
+words = st.sampled_from(["red", "green", "blue, dark", 'he said "no"', "é"]) | st.none()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(numbers, words, st.booleans() | st.none()), min_size=2, max_size=60))
+def test_every_source_gives_the_same_table(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("sources")
+    x, w, b = (list(column) for column in zip(*rows))
+    arrow = pa.table({"x": pa.array(x, pa.float64()), "w": pa.array(w, pa.string()), "b": pa.array(b, pa.bool_())})
+    expected = read(arrow)
+    pq.write_table(arrow, folder / "t.parquet")
+    pa.feather.write_feather(arrow, folder / "t.feather")
+    for source in (
+        pl.from_arrow(arrow),
+        arrow.to_pandas(),
+        arrow.to_pandas().convert_dtypes(),
+        {"x": x, "w": w, "b": b},
+        [dict(zip("xwb", row)) for row in rows],
+        folder / "t.parquet",
+        folder / "t.feather",
+        str(folder / "t.parquet"),
+    ):
+        assert_same(expected, read(source))
+
+
+def test_adult_has_the_documented_missing_values():
+    adult = read("covey:adult")
+    missing = {c.name: c.n_missing for c in adult.columns() if c.n_missing}
+    assert adult.shape == (32561, 15)
+    assert missing == {"workclass": 1836, "occupation": 1843, "native-country": 583}
+    assert np.bincount(adult["income-per-year"].values).tolist() == [24720, 7841]
+
+
+@pytest.mark.parametrize("sep", [",", ";", "\t", "|"])
+def test_separators_are_found(tmp_path, sep):
+    path = tmp_path / "t.csv"
+    path.write_text(sep.join("ab") + "\n" + "\n".join(sep.join([str(k), f"w{k % 3}"]) for k in range(9)) + "\n")
+    assert read(path).names == ("a", "b") and read(path).kinds == ("numeric", "categorical")
+
+
+def test_quotes_hold_separators_and_newlines(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('a,"b\nb"\n1,"x, y"\n2,"x\nz"\n3,"x, y"\n')
+    table = read(path)
+    assert table.names == ("a", "b\nb") and table["b\nb"].categories == ("x\nz", "x, y")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+def test_encodings_are_found(tmp_path, encoding):
+    path = tmp_path / "t.csv"
+    path.write_bytes("naïve,b\né,1\nü,2\n".encode(encoding))
+    table = read(path)
+    assert table.names == ("naïve", "b") and table["naïve"].categories == ("é", "ü")
+
+
+def test_windows_and_old_mac_line_ends(tmp_path):
+    for ending in ("\r\n", "\r"):
+        (tmp_path / "t.csv").write_bytes(ending.join(["a,b", "1,x", "2,y", ""]).encode())
+        assert read(tmp_path / "t.csv").shape == (2, 2)
+
+
+@pytest.mark.parametrize("pack", ["gz", "bz2", "xz", "zip"])
+def test_compressed_text(tmp_path, pack):
+    data, path = b"a,b\n1,x\n2,y\n", tmp_path / f"t.csv.{pack}"
+    if pack == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("t.csv", data)
+    else:
+        path.write_bytes({"gz": gzip, "bz2": bz2, "xz": lzma}[pack].compress(data))
+    assert read(path).shape == (2, 2)
+    path.write_bytes(path.read_bytes()[:15])
+    with pytest.raises(ValueError, match="not a whole"):
+        read(path)
+
+
+def test_a_column_that_turns_to_words_late_is_read_all_the_same(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "1,2\n" * 400_000 + "x,2\n")
+    table = read(path)
+    assert table["a"].n_missing == 1 and any(n.code == "mixed" for n in table.notes)
+
+
+def test_numpy_files(tmp_path):
+    x = np.arange(6.0).reshape(3, 2)
+    np.save(tmp_path / "x.npy", x)
+    np.savez(tmp_path / "x.npz", X=x, y=np.array([7.0, 8.5, 9.0]))
+    assert_same(read(tmp_path / "x.npy"), read(x))
+    assert read(tmp_path / "x.npz").names == ("X_x0", "X_x1", "y")
+
+
+def test_arrays_of_all_sorts():
+    assert read(np.array([1.5, 2.5])).names == ("x0",)
+    assert_same(read(sparse.csr_matrix(np.diag([2.0, 3.0]))), read(np.diag([2.0, 3.0])))
+    structured = np.array([(1.5, "a"), (2.5, "b")], dtype=[("u", float), ("v", "U1")])
+    assert read(structured).names == ("u", "v") and read(structured).kinds == ("numeric", "categorical")
+    assert read([[1, 2], [3, 5]]).shape == (2, 2)
+    assert read(np.ma.filled(np.ma.array([1.0, 2.0]))).shape == (2, 1)
+
+
+def test_pandas_in_its_odder_forms():
+    frame = pd.DataFrame([[1.0, "a", 2], [2.0, "b", 3]], columns=["x", "x", 0], index=[7, 7])
+    assert read(frame).names == ("x", "x.1", "0")
+    ordered = pd.Categorical(["low", "high", "low"], categories=["low", "mid", "high"], ordered=True)
+    assert read(pd.DataFrame({"c": ordered}))["c"].categories == ("low", "high")
+    nullable = pd.DataFrame(
+        {"i": pd.array([1, None, 3], dtype="Int64"), "s": pd.array(["a", None, "b"], dtype="string")}
+    )
+    assert [c.n_missing for c in read(nullable).columns()] == [1, 1]
+    zoned = pd.DataFrame({"t": pd.to_datetime(["1970-01-01T01:00:00+01:00", "1970-01-01T02:00:00+01:00"])})
+    assert read(zoned)["t"].values.tolist() == [0.0, 3600.0]
+    assert read(pd.Series([1.0, 2.0], name="s")).names == ("s",)
+
+
+def test_polars_in_its_odder_forms():
+    frame = pl.DataFrame(
+        {
+            "day": pl.Series([0, 1, None], dtype=pl.Int32).cast(pl.Date),
+            "wait": pl.Series([1, 2, 4], dtype=pl.Int64).cast(pl.Duration("ms")),
+            "e": pl.Series(["b", "a", "b"], dtype=pl.Enum(["b", "a"])),
+            "c": pl.Series(["b", "a", "b"], dtype=pl.Categorical),
+        }
+    )
+    table = read(frame)
+    assert table.kinds == ("datetime", "numeric", "categorical", "categorical")
+    assert table["day"].values[1] == 86400.0 and table["wait"].values[2] == 0.004
+    assert_same(read(frame.lazy()), table)
+
+
+def test_dask_frame():
+    dd = pytest.importorskip("dask.dataframe")
+    frame = pd.DataFrame({"x": [1.0, 2.0, 4.0], "g": ["a", "b", "a"]})
+    assert_same(read(dd.from_pandas(frame, npartitions=2)), read(frame))
+
+
+def test_columns_are_chosen_and_ordered():
+    assert read("covey:adult", columns=["sex", "age"]).names == ("sex", "age")
+    table = read("covey:german_credit")
+    assert read(table) is table and read(table, columns=["age"]).names == ("age",)
+
+
+def test_one_row_and_one_column():
+    table = read({"x": [1.0], "g": ["a"]})
+    assert table.shape == (1, 2) and table.kinds == ("numeric", "categorical")
+
+
+def _files(folder):
+    (folder / "empty.csv").write_bytes(b"")
+    (folder / "blank.csv").write_bytes(b"\n\n")
+    (folder / "header.csv").write_text("a,b\n")
+    (folder / "ragged.csv").write_text("a,b\n1,2\n3,4,5\n")
+    (folder / "junk.csv").write_bytes(np.random.default_rng(0).bytes(4096))
+    (folder / "t.xlsx").write_bytes(b"PK")
+    pq.write_table(pa.table({"a": list(range(999))}), folder / "cut.parquet")
+    whole = (folder / "cut.parquet").read_bytes()
+    (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
+    np.save(folder / "cut.npy", np.arange(99.0))
+    (folder / "cut.npy").write_bytes((folder / "cut.npy").read_bytes()[:200])
+    np.save(folder / "objects.npy", np.array([{}, []], dtype=object), allow_pickle=True)
+    (folder / "cut.feather").write_bytes(b"ARROW1\0\0" + b"x" * 50)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("empty.csv", ValueError, "is empty"),
+        ("blank.csv", ValueError, "is empty"),
+        ("header.csv", ValueError, "header but no rows"),
+        ("ragged.csv", ValueError, "line 3 has 3 cells where the header has 2"),
+        ("junk.csv", ValueError, "binary data"),
+        ("t.xlsx", ValueError, "no reader for '.xlsx'"),
+        ("cut.parquet", ValueError, "not a whole .parquet"),
+        ("cut.npy", ValueError, "not a whole NumPy"),
+        ("objects.npy", ValueError, "holds objects"),
+        ("cut.feather", ValueError, "not a whole .feather"),
+        ("none.csv", FileNotFoundError, "no file"),
+        ("", IsADirectoryError, "is a directory"),
+    ],
+)
+def test_bad_files(tmp_path, name, error, message):
+    _files(tmp_path)
+    with pytest.raises(error, match=message):
+        read(tmp_path / name)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_unreadable_file(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a\n1\n")
+    path.chmod(0)
+    with pytest.raises(PermissionError, match="may not be read"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "message"),
+    [
+        (np.zeros((2, 2, 2)), ValueError, "3 dimensions"),
+        (np.zeros((0, 3)), ValueError, "no rows"),
+        (np.zeros((3, 0)), ValueError, "no columns"),
+        (np.array([1 + 2j]), TypeError, "complex"),
+        ({"a": [1, 2], "b": [1]}, ValueError, "a 2, b 1"),
+        ({}, ValueError, "no columns"),
+        ({"a": 3}, TypeError, "'a' is one int"),
+        ({"a": "abc"}, TypeError, "'a' is one str"),
+        ([[1, 2], [3]], ValueError, "rows differ in length"),
+        (object(), TypeError, "no reader for object"),
+        ("covey:adlt", ValueError, "no bundled data set"),
+        (pd.DataFrame(), ValueError, "no columns"),
+        (pd.DataFrame({"a": []}), ValueError, "no rows"),
+    ],
+)
+def test_bad_objects(source, error, message):
+    with pytest.raises(error, match=message):
+        read(source)
+
+
+def test_unknown_columns_and_encodings(tmp_path):
+    with pytest.raises(ValueError, match="columns: no column 'agee'; did you mean 'age'"):
+        read("covey:adult", columns=["agee"])
+    with pytest.raises(ValueError, match="kinds: no column 'agee'"):
+        read("covey:adult", kinds={"agee": "numeric"})
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    with pytest.raises(ValueError, match="no encoding 'utf-99'"):
+        read(tmp_path / "t.csv", encoding="utf-99")
