@@ -21,7 +21,7 @@ from covey.report._interaction import interactions
 from covey.report._material import Material, prepare, reordered, sampled_rows
 from covey.report._missing import missing_effects
 from covey.report._model import Group, ReportData
-from covey.report._order import order_effects, resemblances
+from covey.report._order import order_effects, resemblances, sorted_by
 from covey.report._relevance import relevance
 from covey.report._resampling import N_DRAWS, N_GROUPS
 from covey.report._reversal import reversals
@@ -120,6 +120,7 @@ def analyse(
             reversals=turned,
             order=drifting,
             resemblance=resemblance,
+            sorted_by=sorted_by(material),
         )
         found = findings(evidence)
     features = tuple(material.features[k] for k in order)

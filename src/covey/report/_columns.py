@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,9 @@ def summarise(column: Column, notes: tuple[str, ...] = ()) -> ColumnSummary:
     """
     missing = column.missing
     present = column.values[~missing]
-    statistics, histogram, n_unique = _describe_codes(column, present) if column.is_coded else _describe(column, present)
+    statistics, histogram, n_unique = (
+        _describe_codes(column, present) if column.is_coded else _describe(column, present)
+    )
     return ColumnSummary(
         name=column.name,
         kind=column.kind,
@@ -132,7 +134,7 @@ def _describe_codes(column: Column, present: NDArray[np.int32]) -> tuple[dict[st
 
 def _date(seconds: float) -> str:
     try:
-        moment = datetime.fromtimestamp(seconds, tz=timezone.utc)
+        moment = datetime.fromtimestamp(seconds, tz=UTC)
     except (OverflowError, ValueError, OSError):
         return f"{seconds:g} s"
     return moment.strftime("%Y-%m-%d" if seconds % 86400 == 0 else "%Y-%m-%d %H:%M")

@@ -37,7 +37,7 @@ class Interaction:
 def interactions(material: Material, matrix: AssociationMatrix) -> list[Interaction]:
     """Pairs of features that remove at least 2 % of the target's entropy together, and hardly any of that alone.
 
-    Numbers are cut into quarters, and features of more than eight levels are left out, as are pairs with fewer than five
+    Numbers are cut into quarters; features of more than eight levels are left out, as are pairs with fewer than five
     rows a cell. What both tell alone may sum to a fifth of what they tell together. P-values (chi-square) are
     Bonferroni-corrected over the pairs, 0.01. Searched are the pairs of the sixty most connected features.
     """

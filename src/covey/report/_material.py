@@ -186,9 +186,8 @@ def is_feature(column: Column) -> bool:
     if column.kind in UNUSABLE:
         return False
     present = column.values[~column.missing]
-    if not len(present) or (present == present[0]).all():
-        return False
-    return not is_almost_unique(column)
+    varies = len(present) > 0 and bool(np.any(present != present[0]))
+    return varies and not is_almost_unique(column)
 
 
 def is_almost_unique(column: Column) -> bool:
@@ -203,7 +202,7 @@ def is_almost_unique(column: Column) -> bool:
     if not column.is_coded:
         return False
     present = column.values[column.values >= 0]
-    return len(present) > 20 and np.count_nonzero(np.bincount(present)) > ALMOST_UNIQUE * len(present)
+    return len(present) > 20 and bool(np.count_nonzero(np.bincount(present)) > ALMOST_UNIQUE * len(present))
 
 
 def affordable_rows(n_columns: int) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from covey.measure._null import false_discovery
 from covey.report._material import Material
 
-LEAST_STRENGTH = 0.08
+LEAST_STRENGTH, LEAST_WITH_TARGET = 0.1, 0.05
 TOGETHER = 0.9
 ALPHA = 0.01
 
@@ -28,16 +28,11 @@ class MissingEffect:
 def missing_effects(material: Material) -> list[MissingEffect]:
     """For each group of columns that are missing together, the target or else the feature that tells most of it.
 
-    Strength is ``auto`` of the mask of missing rows against each other feature; q-values (Benjamini-Hochberg) are over
-    all masks and features.
+    Strength is ``auto`` of the mask of missing rows against each other feature, at least 0.1, or 0.05 for the target;
+    q-values (Benjamini-Hochberg) are over all masks and features, at most 0.01.
     """
     groups = missing_together(material)
-    tests = [
-        (group, name)
-        for group in groups
-        for name in material.features
-        if name not in group
-    ]
+    tests = [(group, name) for group in groups for name in material.features if name not in group]
     stats = material.pairs(
         "auto", [material.mask(group[0]) for group, _ in tests], [material.place[name] for _, name in tests]
     )
@@ -45,7 +40,7 @@ def missing_effects(material: Material) -> list[MissingEffect]:
     qvalues = false_discovery(stats.pvalues)
     found: dict[tuple[str, ...], MissingEffect] = {}
     for (group, name), strength, q in zip(tests, stats.values, qvalues):
-        if not (q <= ALPHA and strength >= LEAST_STRENGTH):
+        if not (q <= ALPHA and strength >= (LEAST_WITH_TARGET if name == material.target else LEAST_STRENGTH)):
             continue
         effect = MissingEffect(group, name, float(strength), float(q), material.column(group[0]).n_missing)
         if group not in found or _importance(effect, material) > _importance(found[group], material):

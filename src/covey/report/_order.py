@@ -66,6 +66,32 @@ def window_means(column: Column, n_windows: int = N_WINDOWS) -> tuple[tuple[floa
     return tuple(((edges[1:] + edges[:-1] - 1) / 2.0).tolist()), means
 
 
+def sorted_by(material: Material) -> list[str]:
+    """Features by which the rows are sorted: in rising or falling order, or with each category in one block.
+
+    Not counted are features whose most frequent value holds more than 95 % of rows, and tables of fewer than 20 rows.
+    """
+    return [name for name in material.features if is_sorted(material.store.dense_ranks(material.place[name]))]
+
+
+def is_sorted(codes: NDArray[np.integer], least_rows: int = 20) -> bool:
+    """Whether equal codes (0, 1, ...; negative is missing) stand together, in order if there are many.
+
+    Examples
+    --------
+    >>> is_sorted(np.repeat([2, 0, 1], 10)), is_sorted(np.tile([0, 1], 10))
+    (True, False)
+    """
+    present = codes[codes >= 0]
+    if len(present) < least_rows or np.bincount(present).max() > 0.95 * len(present):
+        return False
+    steps = np.diff(present)
+    if (steps >= 0).all() or (steps <= 0).all():
+        return True
+    n_levels = int(present.max()) + 1
+    return n_levels <= len(present) / 5 and np.count_nonzero(steps) == n_levels - 1
+
+
 def resemblances(material: Material) -> dict[str, float]:
     """How much each row resembles the one before: rank autocorrelation, or kappa of agreement for categories.
 
@@ -109,10 +135,10 @@ def _resemblance(material: Material, name: str) -> tuple[float, int]:
     n = int(np.count_nonzero(both))
     if n < 20:
         return float("nan"), n
-    values = column.values if column.is_coded else material.store.ranks(place)
-    before, after = values[:-1][both], values[1:][both]
     if column.is_coded:
-        return kappa(before, after), n
+        return kappa(column.values[:-1][both], column.values[1:][both]), n
+    ranks = material.store.ranks(place)
+    before, after = ranks[:-1][both], ranks[1:][both]
     if np.ptp(before) == 0 or np.ptp(after) == 0:
         return float("nan"), n
     return float(np.corrcoef(before, after)[0, 1]), n

@@ -1,7 +1,7 @@
 """A bootstrap that costs a matrix product: rows are dealt into groups, and groups are drawn with replacement.
 
-Every statistic of the report is a function of sums over rows (a joint table, or moments). With the sums of each group at
-hand, a bootstrap draw is a weighted sum over groups, for all draws at once. With as many groups as rows it is the
+Every statistic of the report is a function of sums over rows (a joint table, or moments). With the sums of each group
+at hand, a bootstrap draw is a weighted sum over groups, for all draws at once. With as many groups as rows it is the
 ordinary bootstrap; with rows dealt at random into fewer groups it estimates the same spread from the variance between
 groups, whose own relative error is about ``sqrt(2 / n_groups)``.
 """

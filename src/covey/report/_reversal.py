@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +21,21 @@ LEAST_LEVEL_ROWS = 30
 LEAST_COVERED, LEAST_OPPOSED = 0.8, 0.8
 LEAST_VALUE = 0.1
 ALPHA = 0.01
-SAME_COLUMN = 0.9
+SAME_CATEGORIES, SAME_NUMBERS = 0.9, 0.75
 
 
 @dataclass(frozen=True, eq=False)
 class Grouping:
-    """The levels of a column that hold enough rows: rows sorted by level, bounds of each, and their labels."""
+    """The levels of a column that hold enough rows: rows sorted by level, bounds of each, and their labels.
+
+    A column whose association with it is at least `nearly_the_same` hardly varies within its levels.
+    """
 
     name: str
     rows: NDArray[np.intp]
     bounds: NDArray[np.intp]
     labels: tuple[str, ...]
+    nearly_the_same: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +65,7 @@ class Within:
         return (self.n * against).sum(axis=0) / np.maximum(self.n.sum(axis=0), 1)
 
 
-def reversals(
-    material: Material, matrix: AssociationMatrix
-) -> tuple[tuple[Reversal, ...], dict[str, int]]:
+def reversals(material: Material, matrix: AssociationMatrix) -> tuple[tuple[Reversal, ...], dict[str, int]]:
     """Pairs of ordered columns whose rank correlation turns inside the levels of a third column.
 
     A pair counts when its correlation over all rows and the pooled one within levels have opposite signs, each at least
@@ -124,7 +127,13 @@ def grouping(material: Material, name: str) -> Grouping | None:
     level[kept] = np.arange(len(kept))
     new = level[codes]
     rows = np.argsort(new, kind="stable")[: np.count_nonzero(new < len(kept))]
-    return Grouping(name, rows, np.concatenate([[0], np.cumsum(counts[kept])]), tuple(labels[k] for k in kept))
+    return Grouping(
+        name=name,
+        rows=rows,
+        bounds=np.concatenate([[0], np.cumsum(counts[kept])]),
+        labels=tuple(labels[k] for k in kept),
+        nearly_the_same=SAME_CATEGORIES if column.is_coded else SAME_NUMBERS,
+    )
 
 
 def scaled_ranks(material: Material, name: str) -> NDArray[np.float64]:
@@ -148,7 +157,7 @@ def _turns(
     n_triples: int,
 ) -> list[Reversal]:
     ordered = ranks[by.rows]
-    parts = [correlations(ordered[a:b]) for a, b in zip(by.bounds[:-1], by.bounds[1:])]
+    parts = [correlations(ordered[a:b]) for a, b in pairwise(by.bounds)]
     within = Within(np.stack([r for r, _ in parts]), np.stack([n for _, n in parts]))
     value, n = overall
     pooled, p_pooled = within.pooled()
@@ -159,7 +168,7 @@ def _turns(
     out = []
     for i, j in np.argwhere(np.triu(turned, 1)):
         left, right = names[i], names[j]
-        if by.name in (left, right) or max(matrix[by.name, left], matrix[by.name, right]) >= SAME_COLUMN:
+        if by.name in (left, right) or max(matrix[by.name, left], matrix[by.name, right]) >= by.nearly_the_same:
             continue
         levels = tuple(
             (label, float(within.values[k, i, j]), int(within.n[k, i, j]))
@@ -181,7 +190,7 @@ def _number_levels(material: Material, place: int) -> tuple[NDArray[np.integer],
     values = column.values[dense >= 0]
     edges = [values.min(), *coding.levels.edges, values.max()]
     codes = coding.codes - 1
-    return codes, [f"{a:.4g} to {b:.4g}" for a, b in zip(edges[:-1], edges[1:])]
+    return codes, [f"{a:.4g} to {b:.4g}" for a, b in pairwise(edges)]
 
 
 def _size(reversal: Reversal) -> float:

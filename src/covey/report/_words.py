@@ -80,3 +80,14 @@ def plural(count: int, noun: str) -> str:
     ('1 column', '1,200 rows')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def verb(subjects: Sequence[object], one: str, many: str) -> str:
+    """The form of a verb that fits the number of its subjects.
+
+    Examples
+    --------
+    >>> verb(["a"], "is", "are"), verb(["a", "b"], "is", "are")
+    ('is', 'are')
+    """
+    return one if len(subjects) == 1 else many
