@@ -61,7 +61,7 @@ class ColumnStore:
         return self.cached(("complete", j), lambda: bool(self.present(j).all()))
 
     def order(self, j: int) -> NDArray[np.int32]:
-        """Rows that sort column `j`, missing rows left out, in no certain order within ties; shape (n_present,), int32."""
+        """Rows that sort column `j`, missing ones left out, ties in no certain order; shape (n_present,), int32."""
 
         def make() -> NDArray[np.int32]:
             values = self.numbers(j)
