@@ -60,8 +60,8 @@ def associate(
     --------
     >>> import covey
     >>> matrix = covey.associate("covey:adult", measure="auto")
-    >>> [(left, right) for left, right, strength in matrix.top(1)]
-    [('education', 'education-num')]
+    >>> [(left, right) for left, right, strength in matrix.top(2)]
+    [('marital-status', 'relationship'), ('education', 'education-num')]
     """
     chosen, engine = get(measure), resolve(engine)
     start = time.perf_counter()

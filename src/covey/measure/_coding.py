@@ -84,7 +84,7 @@ def assign_bins(positions: NDArray[np.float64], counts: NDArray[np.float64], max
     Examples
     --------
     >>> assign_bins(np.array([0.0, 1.0, 2.0, 1000.0]), np.ones(4), 3)
-    array([0, 1, 1, 2])
+    array([0, 0, 1, 2])
     """
     if len(positions) <= max_bins:
         return np.arange(len(positions))
@@ -92,12 +92,12 @@ def assign_bins(positions: NDArray[np.float64], counts: NDArray[np.float64], max
     gap = np.diff(positions)
     share = np.sqrt(mass * (gap / gap.sum()))
     for _ in range(8):  # a gap wider than one bin needs one cut, not several
-        limit = share.sum() / max_bins
+        limit = share.sum() / (max_bins - 1)
         if share.max() <= limit * (1 + 1e-9):
             break
         share = np.minimum(share, limit)
     cumulative = np.concatenate([[0.0], np.cumsum(share)])
-    raw = np.minimum((cumulative / cumulative[-1] * max_bins).astype(np.int64), max_bins - 1)
+    raw = np.floor(cumulative / cumulative[-1] * (max_bins - 1) + 0.5)  # a share of one bin is always cut
     return np.concatenate([[0], np.cumsum(raw[1:] != raw[:-1])])
 
 

@@ -19,7 +19,7 @@ from covey.measure._tables import Side, TableKernel
 
 def max_bins(n_rows: int) -> int:
     """Bins of a column of numbers: the error of the embedding falls as the square of their number."""
-    return 64
+    return 96
 
 
 def distance_matrix(column: NDArray) -> NDArray[np.float64]:

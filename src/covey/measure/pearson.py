@@ -23,7 +23,7 @@ def pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
 
     Examples
     --------
-    >>> pearson(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0]))
+    >>> round(pearson(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0])), 6)
     1.0
     """
     a, b = x - x.mean(), y - y.mean()

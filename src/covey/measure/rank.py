@@ -27,7 +27,7 @@ def spearman(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
 
     Examples
     --------
-    >>> spearman(np.array([1.0, 2.0, 3.0]), np.array([1.0, 10.0, 100.0]))
+    >>> round(spearman(np.array([1.0, 2.0, 3.0]), np.array([1.0, 10.0, 100.0])), 6)
     1.0
     """
     return pearson(_ranks(x), _ranks(y))
