@@ -9,9 +9,20 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+_ABSENT = np.iinfo(np.int32).min
+
 
 @njit(nogil=True, cache=True)
-def _common(order, runs, present, n_present, i, j, rows, ties):  # type: ignore[no-untyped-def]
+def _common(
+    order: NDArray[np.int32],
+    runs: NDArray[np.int32],
+    present: NDArray[np.uint8],
+    n_present: NDArray[np.int64],
+    i: int,
+    j: int,
+    rows: NDArray[np.int32],
+    ties: NDArray[np.int32],
+) -> int:
     """Rows present in both columns in the order of column `i`, with the run of each; returns their number."""
     n = 0
     for k in range(n_present[i]):
@@ -24,7 +35,7 @@ def _common(order, runs, present, n_present, i, j, rows, ties):  # type: ignore[
 
 
 @njit(nogil=True, cache=True)
-def _tie_sums(ties, n, out, at):  # type: ignore[no-untyped-def]
+def _tie_sums(ties: NDArray[np.int32], n: int, out: NDArray[np.float64], at: int) -> None:
     """Sums of t(t-1)/2, t(t-1)(t-2) and t(t-1)(2t+5) over runs of equal, sorted `ties`, into ``out[at:at+3]``."""
     start = 0
     for k in range(1, n + 1):
@@ -37,7 +48,7 @@ def _tie_sums(ties, n, out, at):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _sort_counting(values, spare, n):  # type: ignore[no-untyped-def]
+def _sort_counting(values: NDArray[np.int32], spare: NDArray[np.int32], n: int) -> int:
     """Sort ``values[:n]`` in place and return the number of inversions (pairs that stood in falling order)."""
     inversions = 0
     width = 16
@@ -73,13 +84,13 @@ def _sort_counting(values, spare, n):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def kendall_sums(
-    values: NDArray,
-    order: NDArray,
-    runs: NDArray,
-    present: NDArray,
-    n_present: NDArray,
-    left: NDArray,
-    right: NDArray,
+    values: NDArray[np.float64],
+    order: NDArray[np.int32],
+    runs: NDArray[np.int32],
+    present: NDArray[np.uint8],
+    n_present: NDArray[np.int64],
+    left: NDArray[np.intp],
+    right: NDArray[np.intp],
 ) -> NDArray[np.float64]:
     """n, concordant less discordant pairs, and the tie sums of both sides; shape (n_pairs, 8)."""
     n_rows = order.shape[1]
@@ -122,55 +133,72 @@ def kendall_sums(
 
 @njit(nogil=True, cache=True)
 def spearman_sums(
-    values: NDArray,
-    order: NDArray,
-    runs: NDArray,
-    present: NDArray,
-    n_present: NDArray,
-    left: NDArray,
-    right: NDArray,
+    values: NDArray[np.float64],
+    order: NDArray[np.int32],
+    runs: NDArray[np.int32],
+    present: NDArray[np.uint8],
+    n_present: NDArray[np.int64],
+    left: NDArray[np.intp],
+    right: NDArray[np.intp],
 ) -> NDArray[np.float64]:
     """n, and the sums of squares and products of twice the centred mid-ranks; shape (n_pairs, 4)."""
     n_rows = order.shape[1]
     rows = np.empty(n_rows, dtype=np.int32)
     ties = np.empty(n_rows, dtype=np.int32)
-    rank = np.empty(n_rows, dtype=np.float64)
+    rank = np.empty(n_rows, dtype=np.int32)
     out = np.zeros((left.size, 4))
+    loaded = -1
     for p in range(left.size):
         i, j = left[p], right[p]
+        if i != loaded:  # later pairs of the same left column leave its missing rows as they are
+            rank[:] = _ABSENT
+            loaded = i
         n = _common(order, runs, present, n_present, i, j, rows, ties)
         out[p, 0] = n
         start = 0
         for k in range(1, n + 1):
             if k == n or ties[k] != ties[start]:
-                centred = float(start + k - n)  # twice the mid-rank, less n + 1
+                centred = start + k - n  # twice the mid-rank, less n + 1
                 for l in range(start, k):
                     rank[rows[l]] = centred
-                out[p, 1] += centred * centred * (k - start)
+                out[p, 1] += float(centred) * centred * (k - start)
                 start = k
-        _common(order, runs, present, n_present, j, i, rows, ties)
-        start = 0
-        run_sum = 0.0
-        for k in range(n):
-            run_sum += rank[rows[k]]
-            if k == n - 1 or ties[k + 1] != ties[k]:
-                centred = float(start + k + 1 - n)
-                out[p, 2] += centred * centred * (k + 1 - start)
-                out[p, 3] += centred * run_sum
-                start = k + 1
-                run_sum = 0.0
+        _add_ranks(order[j, : n_present[j]], runs[j], rank, n, out[p])
     return out
 
 
 @njit(nogil=True, cache=True)
+def _add_ranks(
+    order: NDArray[np.int32], runs: NDArray[np.int32], rank: NDArray[np.int32], n: int, out: NDArray[np.float64]
+) -> None:
+    """Rank the rows of `order` that have a `rank`; add the sums of squares and of products to ``out[2:4]``."""
+    start = place = run = 0
+    rank_sum = 0.0
+    for k in range(order.size):
+        other = rank[order[k]]
+        if other == _ABSENT:
+            continue
+        if runs[k] != run:
+            centred = float(start + place - n)
+            out[2] += centred * centred * (place - start)
+            out[3] += centred * rank_sum
+            start, run, rank_sum = place, runs[k], 0.0
+        rank_sum += other
+        place += 1
+    centred = float(start + place - n)
+    out[2] += centred * centred * (place - start)
+    out[3] += centred * rank_sum
+
+
+@njit(nogil=True, cache=True)
 def xi_sums(
-    values: NDArray,
-    order: NDArray,
-    runs: NDArray,
-    present: NDArray,
-    n_present: NDArray,
-    left: NDArray,
-    right: NDArray,
+    values: NDArray[np.float64],
+    order: NDArray[np.int32],
+    runs: NDArray[np.int32],
+    present: NDArray[np.uint8],
+    n_present: NDArray[np.int64],
+    left: NDArray[np.intp],
+    right: NDArray[np.intp],
 ) -> NDArray[np.float64]:
     """n, the expected sum of rank steps, sum of l(n - l), whether y has ties, and the variance under independence.
 
@@ -219,7 +247,7 @@ def xi_sums(
 
 
 @njit(nogil=True, cache=True)
-def _expected_steps(r, ties, n):  # type: ignore[no-untyped-def]
+def _expected_steps(r: NDArray[np.int64], ties: NDArray[np.int32], n: int) -> float:
     """Expected sum of ``|r[k+1] - r[k]|`` when the entries of each run of `ties` are shuffled (runs get sorted)."""
     total = 0.0
     before = 0
@@ -241,7 +269,7 @@ def _expected_steps(r, ties, n):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _mean_distance(a, b):  # type: ignore[no-untyped-def]
+def _mean_distance(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:
     """Mean of ``|x - y|`` over x in sorted `a` and y in sorted `b`."""
     if a.size == 1 and b.size == 1:
         return float(abs(a[0] - b[0]))
@@ -260,7 +288,7 @@ def _mean_distance(a, b):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _row_distances(x, n, out):  # type: ignore[no-untyped-def]
+def _row_distances(x: NDArray[np.float64], n: int, out: NDArray[np.float64]) -> float:
     """Sum of ``|x[k] - x[l]|`` over l for each k of sorted ``x[:n]``; returns the grand sum."""
     total = 0.0
     for k in range(n):
@@ -275,7 +303,9 @@ def _row_distances(x, n, out):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _inverted_products(x, y, spare_x, spare_y, n):  # type: ignore[no-untyped-def]
+def _inverted_products(
+    x: NDArray[np.float64], y: NDArray[np.float64], spare_x: NDArray[np.float64], spare_y: NDArray[np.float64], n: int
+) -> float:
     """Sum of ``(x_b - x_a)(y_b - y_a)`` over pairs a before b with ``y_a > y_b``, for ascending x; sorts by y."""
     total = 0.0
     width = 1
@@ -313,13 +343,13 @@ def _inverted_products(x, y, spare_x, spare_y, n):  # type: ignore[no-untyped-de
 
 @njit(nogil=True, cache=True)
 def distance_sums(
-    values: NDArray,
-    order: NDArray,
-    runs: NDArray,
-    present: NDArray,
-    n_present: NDArray,
-    left: NDArray,
-    right: NDArray,
+    values: NDArray[np.float64],
+    order: NDArray[np.int32],
+    runs: NDArray[np.int32],
+    present: NDArray[np.uint8],
+    n_present: NDArray[np.int64],
+    left: NDArray[np.intp],
+    right: NDArray[np.intp],
 ) -> NDArray[np.float64]:
     """Sums of distances and of their products, from which every distance statistic follows; shape (n_pairs, 9).
 

@@ -45,7 +45,7 @@ register(
         "distance_correlation_exact",
         "distance correlation of two numbers without binning (slower)",
         distance_correlation,
-        PairKernel(from_module("covey.measure._pair_kernels", "distance_sums"), _finish),
+        PairKernel(from_module("covey.measure._pair_kernels", "distance_sums"), _finish, uses_values=True),
         numeric_pair,
     )
 )
