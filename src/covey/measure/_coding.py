@@ -31,6 +31,8 @@ class Levels:
         Mean of the values (or mid-ranks, as shares of n) of each level, ascending; None for categories.
     within : ndarray of shape (n_levels,)
         Mean distance between two values of the same level; 0 for categories and exact levels.
+    resolution : float
+        Largest product of `within` and the rows of a level; 0 when all levels are exact.
     edges : ndarray of shape (n_levels - 1,) or None
         Smallest value of each level but the first: `numpy.searchsorted(edges, x, "right")` is the level of x.
     n_pooled : int
@@ -42,6 +44,7 @@ class Levels:
     n_levels: int
     positions: NDArray[np.float64] | None = None
     within: NDArray[np.float64] | None = None
+    resolution: float = 0.0
     edges: NDArray[np.float64] | None = None
     n_pooled: int = 0
     lookup: NDArray[np.int32] | None = None
@@ -141,10 +144,12 @@ def numeric_levels(
     within = 2.0 * np.add.reduceat(contribution, starts) / mass**2
     # a bin of a single value is exact: no rounding residue
     within[np.diff(np.append(starts, len(values))) == 1] = 0.0
+    within = np.maximum(within, 0.0)
     levels = Levels(
         n_levels=len(starts),
         positions=first / mass,
-        within=np.maximum(within, 0.0),
+        within=within,
+        resolution=float(np.max(mass * within)),
         edges=values[starts[1:]],
     )
     return levels, bins

@@ -76,14 +76,24 @@ class MomentState:
             getattr(self, name)[...] += getattr(other, name)
         return self
 
+    def _variance(self) -> NDArray[np.float64]:
+        """Sum of squared deviations of each row's column over the rows where the other column is present too."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.squares - self.sums**2 / self.n
+
     def correlation(self) -> NDArray[np.float64]:
         """Pairwise-complete correlation of every pair; NaN where a column is constant on the common rows."""
+        variance = self._variance()
+        # rounding leaves a constant column about 1e-16 of its mean square
+        variance[variance <= 1e-13 * self.squares] = np.nan
         with np.errstate(divide="ignore", invalid="ignore"):
-            variance = self.squares - self.sums**2 / self.n
-            # rounding leaves a constant column about 1e-16 of its mean square
-            variance[variance <= 1e-13 * self.squares] = np.nan
             covariance = self.products - self.sums * self.sums.T / self.n
             return np.clip(covariance / np.sqrt(variance * variance.T), -1.0, 1.0)
+
+    def cancelled(self) -> NDArray[np.bool_]:
+        """Mask of the pairs that lost digits, as the common rows of one column are far from its `shift`."""
+        lost = self._variance() <= 1e-6 * self.squares
+        return lost | lost.T
 
     def result(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """(correlation, n), both of shape (n_columns, n_columns)."""
@@ -132,28 +142,44 @@ class ProductKernel:
         used, position = np.unique(np.concatenate([left, right]), return_inverse=True)
         view = store.numbers if self.scale == "value" else store.ranks
         columns = engine.map(lambda j: view(int(j)), list(used))
-        state = partial(MomentState, *centre_and_scale(np.stack([c[_spread(len(c))] for c in columns], axis=1)))
+        state = partial(MomentState, *centre_and_scale(np.stack([_sample(c) for c in columns], axis=1)))
 
         def fold(start: int) -> MomentState:
             return state().update(np.stack([c[start : start + BLOCK_ROWS] for c in columns], axis=1))
 
-        parts = engine.map(fold, range(0, store.n_rows, BLOCK_ROWS))
-        r, n = reduce(MomentState.merge, parts, state()).result()
-        return correlation_statistics(r, n, position[: len(left)], position[len(left) :], pvalues)
+        moments = reduce(MomentState.merge, engine.map(fold, range(0, store.n_rows, BLOCK_ROWS)), state())
+        r, n = moments.result()
+        left, right = position[: len(left)], position[len(left) :]
+        again = np.flatnonzero(moments.cancelled()[left, right])
+        r[left[again], right[again]] = engine.map(lambda k: _two_pass(columns[left[k]], columns[right[k]]), list(again))
+        return correlation_statistics(r, n, left, right, pvalues)
 
 
-def _spread(n_rows: int, most: int = 8192) -> slice:
-    """Rows spread evenly over the table, at most about twice `most`: enough to centre and scale by."""
-    return slice(None, None, max(1, n_rows // most))
+def _two_pass(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    from covey.measure.pearson import pearson
+
+    both = ~(np.isnan(x) | np.isnan(y))
+    return pearson(x[both], y[both])
+
+
+def _sample(column: NDArray[np.float64], most: int = 8192) -> NDArray[np.float64]:
+    """Rows spread evenly over a column, at most about twice `most`: enough to centre and scale by."""
+    sample = column[:: max(1, len(column) // most)]
+    if not np.isnan(sample).all():
+        return sample
+    present = column[~np.isnan(column)]
+    return np.resize(present, len(sample)) if len(present) else sample
 
 
 def centre_and_scale(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation of each column's present rows; 0 and 1 where there is nothing to scale by."""
     present = ~np.isnan(values)
     n = np.maximum(present.sum(axis=0), 1)
-    mean = np.where(present, values, 0.0).sum(axis=0) / n
+    mean = (np.where(present, values, 0.0) / n).sum(axis=0)
     deviation = np.where(present, values - mean, 0.0)
-    spread = np.sqrt((deviation**2).sum(axis=0) / n)
+    widest = np.abs(deviation).max(axis=0, initial=0.0)
+    widest[widest == 0.0] = 1.0  # squares of what is left neither overflow nor vanish
+    spread = widest * np.sqrt(((deviation / widest) ** 2).sum(axis=0) / n)
     return mean, np.where(spread > 0, spread, 1.0)
 
 

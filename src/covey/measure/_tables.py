@@ -43,11 +43,14 @@ class Side:
         True when the levels have no positions (categories); the same for the whole batch.
     positions, within : ndarray of shape (n_pairs, n_levels)
         See `Levels`; padding repeats the last position.
+    resolution : ndarray of shape (n_pairs,)
+        See `Levels`.
     """
 
     nominal: bool
     positions: NDArray[np.float64]
     within: NDArray[np.float64]
+    resolution: NDArray[np.float64]
 
     @property
     def gaps(self) -> NDArray[np.float64]:
@@ -76,7 +79,7 @@ def _side(levels: Sequence[Levels], nominal: bool, size: int) -> Side:
             positions[row, level.n_levels :] = level.positions[-1]
             if level.within is not None:
                 within[row, : level.n_levels] = level.within
-    return Side(nominal, positions, within)
+    return Side(nominal, positions, within, np.array([level.resolution for level in levels]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -102,9 +102,9 @@ class Moments:
     """Sums of a batch of joint tables from which every distance statistic follows; arrays of shape (n_pairs,).
 
     `covariance` is the squared distance covariance (V-statistic); `left_variance` and `right_variance` the squared
-    distance variances; `mean_*` mean distances; `product` the mean of the product of row mean distances, `*_square`
-    the mean squares of the row mean distances; `resolution_*` the
-    largest share of the mean distance that one bin hides.
+    distance variances; `*_mean` mean distances; `product` the mean of the product of row mean distances, `*_square`
+    the mean squares of the row mean distances; `*_resolution` the largest share of the mean distance that one bin may
+    hide.
     """
 
     n: NDArray[np.float64]
@@ -138,8 +138,8 @@ def distance_moments(tables: NDArray[np.float64], x: Side, y: Side) -> Moments:
         product=product,
         left_square=np.sum(p * mean_x**2, axis=1),
         right_square=np.sum(q * mean_y**2, axis=1),
-        left_resolution=np.max(p * x.within, axis=1),
-        right_resolution=np.max(q * y.within, axis=1),
+        left_resolution=x.resolution / n,
+        right_resolution=y.resolution / n,
     )
 
 
@@ -223,6 +223,7 @@ def plain_correlation(m: Moments) -> tuple[NDArray[np.float64], NDArray[np.float
     Binning replaces a kernel feature by its mean in the bin. What is left over lives on disjoint stretches of the line,
     so its covariance has no eigenvalue above the largest p_b E|x - x'| / 2 of a bin b; the norm of the covariance of
     two columns then changes by at most the root of that eigenvalue times the trace of the other side. Sides add up.
+    On the common rows of a pair, a sum over rows is at most the sum over all rows of the column, hence the resolution.
     """
     scale = np.sqrt(m.left_variance * m.right_variance)
     tiny = 1e-15 * (m.left_mean * m.right_mean)

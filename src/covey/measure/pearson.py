@@ -26,9 +26,10 @@ def pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     >>> round(pearson(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0])), 6)
     1.0
     """
+    if len(x) == 0 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
     a, b = x - x.mean(), y - y.mean()
-    norm = np.sqrt(a @ a) * np.sqrt(b @ b)
-    return float(np.clip(a @ b / norm, -1.0, 1.0)) if norm > 0 else float("nan")
+    return float(np.clip(a @ b / (np.sqrt(a @ a) * np.sqrt(b @ b)), -1.0, 1.0))
 
 
 PEARSON = ProductKernel("value")
