@@ -12,8 +12,12 @@ const RAMPS = {
   },
 };
 
-// Okabe and Ito's palette without its yellow, which vanishes on white.
-const GROUP_COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#8c6d31"];
+// Okabe and Ito's palette and two more, without the tones that vanish on the ground.
+const GROUP_COLOURS = {
+  light: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#8c6d31"],
+  dark: ["#56b4e9", "#ff8c42", "#2fbf94", "#f0a3cc", "#f0e442", "#4f8fd6", "#b39ddb", "#c9a66b"],
+};
+const MOST_COLOURS = GROUP_COLOURS.light.length;
 
 const theme = {
   get dark() {
@@ -56,7 +60,7 @@ function gradient(name) {
 // Ink that can be read on a colour.
 const inkOn = ([r, g, b]) => (0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#16191c" : "#ffffff");
 
-const groupColour = (group) => (group === undefined ? theme.ink("muted") : GROUP_COLOURS[group % GROUP_COLOURS.length]);
+const groupColour = (group) => (group === undefined ? theme.ink("muted") : GROUP_COLOURS[theme.dark ? "dark" : "light"][group % MOST_COLOURS]);
 
 function startTheme() {
   const stored = (() => {

@@ -97,9 +97,10 @@ class Heatmap {
     const { span, row, col } = this.window;
     const names = [...this.report.features.slice(row, row + span), ...this.report.features.slice(col, col + span)];
     const wanted = Math.min(widest(names) + 12, available * 0.26, 190);
-    const roomy = Math.min(available - wanted - 4, 820) / span >= 11;
+    const most = clamp(innerHeight - 190, 420, 820);
+    const roomy = Math.min(available - wanted - 4, most - wanted) / span >= 11;
     const gutter = roomy ? wanted : 6;
-    const side = Math.min(available - gutter - 4, 820, span * 58);
+    const side = Math.min(available - gutter - 4, Math.max(most - gutter, 320), span * 58);
     return { gutter, side, cell: side / span, labelled: roomy };
   }
 

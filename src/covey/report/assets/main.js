@@ -149,7 +149,7 @@ function startPrint(report, parts, applyTheme) {
     parts.network?.finish();
     parts.pairs?.paint(true);
     $$(".finding").slice(0, FIRST_FINDINGS).forEach((item, k) => {
-      const picture = pictureOf(report, report.findings[k].view, 440);
+      const picture = pictureOf(report, report.findings[k].view, 300);
       $(".figure", item).replaceChildren(...(picture ? [picture] : []));
     });
   });

@@ -1,6 +1,7 @@
 // The feature network: every column, its spanning tree, and the pairs above a threshold.
 
 const MOST_EDGES = 6000;
+const MOST_NAMES = 90;
 
 // Positions from a radial drawing of the tree; each component gets its own sector.
 function radialLayout(n, tree) {
@@ -129,7 +130,10 @@ class Network {
     this.canvas.addEventListener("click", (event) => this.onclick(event));
     this.canvas.addEventListener("keydown", (event) => this.onkey(event));
     this.canvas.addEventListener("blur", () => this.light(null));
-    document.addEventListener("themechange", () => this.draw());
+    document.addEventListener("themechange", () => {
+      this.draw();
+      this.legend();
+    });
     addEventListener("resize", debounced(() => this.draw()));
   }
 
@@ -196,7 +200,7 @@ class Network {
     for (const edge of this.drawn) {
       const [a, b, strength, inTree] = edge;
       const direction = this.report.auto.direction(a, b);
-      context.strokeStyle = direction === 0 ? neutral : colours[direction < 0 ? 56 : 204];
+      context.strokeStyle = direction === 0 ? neutral : colours[direction < 0 ? 40 : 214];
       context.globalAlpha = this.lit === null ? (inTree ? 0.9 : 0.22 + 0.4 * strength) : isLit(edge) ? 1 : 0.1;
       context.lineWidth = 0.7 + 3.4 * strength * (this.n > 120 ? 0.6 : 1);
       context.setLineDash(inTree && strength < threshold ? [3, 4] : []);
@@ -231,7 +235,7 @@ class Network {
     const clear = (box) => taken.every((t) => box.right < t.left || box.left > t.right || box.bottom < t.top || box.top > t.bottom);
     context.textBaseline = "middle";
     context.lineJoin = "round";
-    for (const k of range(this.n).sort((a, b) => weight(b) - weight(a))) {
+    for (const k of range(this.n).sort((a, b) => weight(b) - weight(a)).slice(0, MOST_NAMES)) {
       const text = shorten(this.report.features[k], 26);
       context.font = `${this.isTarget(k) || k === this.lit ? "600 " : ""}12px ${theme.font}`;
       const w = context.measureText(text).width;

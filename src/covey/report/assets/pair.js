@@ -2,6 +2,7 @@
 
 const MOST_BOXES = 12;
 const MOST_TILES = 9;
+const STRONG_RESIDUAL = 30; // Pearson residual at which a tile has its deepest colour
 
 // A repeatable stream of numbers in 0..1, so that jitter looks the same each time.
 function stream(seed) {
@@ -34,8 +35,8 @@ function midRanks(values) {
 // Values moved a little when they fall on few levels, so that equal points are seen to be many.
 function jittered(values, seed) {
   const levels = [...new Set(values)].sort((a, b) => a - b);
-  if (levels.length < 2 || levels.length > 40) return values;
-  const gap = Math.min(...levels.slice(1).map((value, k) => value - levels[k]));
+  if (levels.length < 2 || levels.length > Math.min(200, values.length / 8)) return values;
+  const gap = quantile(levels.slice(1).map((value, k) => value - levels[k]).sort((a, b) => a - b), 0.25);
   const next = stream(seed);
   return values.map((value) => value + (next() - 0.5) * 0.62 * gap);
 }
@@ -72,10 +73,15 @@ function runningMedian(xs, ys) {
   const most = clamp(Math.floor(xs.length / 25), 2, 18);
   const byLevel = rowsByLevel(xs);
   const order = range(xs.length).sort((a, b) => xs[a] - xs[b]);
-  const edge = (b) => Math.round((b * order.length) / most);
+  // A bin ends where x changes, so that equal values are never torn apart.
+  const edge = (b) => {
+    let at = Math.round((b * order.length) / most);
+    while (at > 0 && at < order.length && xs[order[at]] === xs[order[at - 1]]) at++;
+    return at;
+  };
   const bins = byLevel.size <= most
     ? [...byLevel.values()].filter((rows) => rows.length > 4)
-    : range(most).map((b) => order.slice(edge(b), edge(b + 1)));
+    : range(most).map((b) => order.slice(edge(b), edge(b + 1))).filter((rows) => rows.length);
   const middle = (rows, values) => quantile(rows.map((k) => values[k]).sort((a, b) => a - b), 0.5);
   return bins.map((rows) => [middle(rows, xs), middle(rows, ys)]).sort((a, b) => a[0] - b[0]);
 }
@@ -149,7 +155,7 @@ function drawDots(context, box, px, py) {
   context.globalAlpha = 1;
 }
 
-function drawCurve(context, points, colour) {
+function drawCurve(context, points, colour, halo = 5) {
   const stroke = (width, style) => {
     context.strokeStyle = style;
     context.lineWidth = width;
@@ -159,7 +165,7 @@ function drawCurve(context, points, colour) {
     context.stroke();
   };
   if (points.length < 2) return;
-  stroke(5, theme.ink("surface"));
+  if (halo) stroke(halo, theme.ink("surface"));
   stroke(2, colour);
 }
 
@@ -301,7 +307,8 @@ function mosaic(left, right, names, width) {
     for (const { start, end, tiles } of columns) {
       for (const tile of tiles) {
         const residual = (tile.count - tile.expected) / Math.sqrt(tile.expected || 1);
-        context.fillStyle = css(colours[clamp(Math.round(127.5 + residual * 14), 0, 255)]);
+        const shade = Math.sign(residual) * Math.sqrt(Math.abs(residual) / STRONG_RESIDUAL);
+        context.fillStyle = css(colours[clamp(Math.round(127.5 * (1 + shade)), 0, 255)]);
         const tall = yAt(tile.bottom) - yAt(tile.top);
         context.fillRect(xAt(start) + 1, yAt(tile.top) + 0.7, Math.max(xAt(end) - xAt(start) - 2, 0.7), Math.max(tall - 1.4, 0.4));
       }
@@ -317,7 +324,7 @@ function mosaic(left, right, names, width) {
       const column = columns.find((c) => px >= xAt(c.start) && px < xAt(c.end));
       const tile = column?.tiles.find((t) => py >= yAt(t.top) && py < yAt(t.bottom));
       return tile && `${names[0]}: ${leftLabels[tile.a]}\n${names[1]}: ${rightLabels[tile.b]}\n${plural(tile.count, "row")}, ` +
-        `${((tile.bottom - tile.top) * 100).toFixed(1)} % of this column\n${fixed(tile.count / tile.expected)} × what independence expects`;
+        `${((tile.bottom - tile.top) * 100).toFixed(1)}% of this column\n${fixed(tile.count / tile.expected)} × what independence expects`;
     };
   });
 }
@@ -337,7 +344,7 @@ function drawMosaicLabels(context, box, columns, leftLabels, rightLabels, gutter
     context.stroke();
   });
   const centres = columns.map((column) => xAt((column.start + column.end) / 2));
-  apart(centres, 14, box.left + 6, box.right - 4).forEach((x, k) => {
+  apart(centres, 17, box.left + 6, box.right - 4).forEach((x, k) => {
     context.beginPath();
     context.moveTo(centres[k], box.bottom + 2);
     context.lineTo(x, box.bottom + 12);

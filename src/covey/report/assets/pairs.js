@@ -46,7 +46,7 @@ class PairGrid {
       key: (k) => Math.abs(matrix.strength(this.left[k], this.right[k])),
       text: (k) => fixed(matrix.strength(this.left[k], this.right[k]), 3),
       matrix,
-      width: "minmax(92px, 1fr)",
+      width: "minmax(112px, 1fr)",
     });
     return [
       named("Column", this.left),
@@ -66,6 +66,7 @@ class PairGrid {
     this.space = h("div", { class: "grid-space", role: "rowgroup", style: "position:relative" });
     this.box.append(this.head, this.space);
     this.box.setAttribute("aria-colcount", this.columns.length);
+    this.box.style.setProperty("--columns", this.columns.length);
   }
 
   listen() {

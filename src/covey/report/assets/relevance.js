@@ -7,7 +7,8 @@ class RelevanceTable {
     this.report = report;
     this.panel = panel;
     this.table = $("#relevance-table");
-    this.measures = [...new Set(report.relevance.flatMap((row) => Object.keys(row.estimates)))];
+    const defined = (row) => Object.keys(row.estimates).filter((name) => row.estimates[name][0] !== null);
+    this.measures = [...new Set(report.relevance.flatMap(defined))];
     this.sort = { key: this.measures[0], falling: true };
     this.shown = FIRST_RELEVANCE;
     const more = $("#more-relevance");
@@ -73,7 +74,7 @@ class RelevanceTable {
     const [from, to] = this.scales.get(measure);
     const at = (v) => (4 + (92 * (v - from)) / (to - from)).toFixed(2) + "%";
     const whisker = low !== null && high !== null && svg("line", { x1: at(low), x2: at(high), y1: 9, y2: 9, stroke: "var(--ink)", "stroke-width": 1.4 });
-    const words = `${fixed(value, 3)}${whisker ? `, 95 % interval ${fixed(low, 3)} to ${fixed(high, 3)}` : ""}${p === null ? "" : `, p ${readableP(p)}`}`;
+    const words = `${fixed(value, 3)}${whisker ? `, 95% interval ${fixed(low, 3)} to ${fixed(high, 3)}` : ""}${p === null ? "" : `, p ${readableP(p)}`}`;
     return h("div", { class: "estimate", title: words },
       svg("svg", { role: "img", "aria-label": words },
         svg("line", { x1: at(0), x2: at(0), y1: 1, y2: 17, stroke: "var(--strong-line)" }),

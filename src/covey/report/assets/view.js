@@ -125,25 +125,32 @@ function pairCaption(report, i, j) {
   return `Widths and heights are shares of ${of}; blue tiles hold more rows than independence expects, orange ones fewer.`;
 }
 
+// Value, p and n of every measure that is defined; below, which are not and why.
 function measureTable(report, i, j) {
-  const [a, b] = [shorten(report.features[i], 24), shorten(report.features[j], 24)];
-  const row = (matrix, label, x, y) => {
-    const value = matrix.value(x, y);
-    const name = h("th", { scope: "row", title: matrix.summary }, label);
-    if (Number.isNaN(value)) {
-      return h("tr", {}, name, h("td", { class: "number" }, "–"), h("td", { class: "reason", colspan: 2 }, report.reasons[matrix.reason(x, y)] || "undefined"));
-    }
-    const arrow = { 1: " ↗", "-1": " ↘" }[matrix.direction(x, y)] ?? "";
-    return h("tr", {}, name,
-      h("td", { class: "number", title: arrow && (arrow === " ↗" ? "they rise together" : "one rises as the other falls") }, fixed(value, 3) + arrow),
-      h("td", { class: "number" }, readableP(matrix.pvalue(x, y))),
-      h("td", { class: "number" }, matrix.count(x, y).toLocaleString("en-US")));
-  };
-  return h("table", { class: "data" },
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Measure"), ["Value", "p", "n"].map((text) => h("th", { scope: "col", class: "number" }, text)))),
-    h("tbody", {}, report.matrices.map((matrix) => matrix.symmetric
-      ? row(matrix, matrix.label, i, j)
-      : [row(matrix, `${matrix.label}, ${a} → ${b}`, i, j), row(matrix, `${matrix.label}, ${b} → ${a}`, j, i)])));
+  const [a, b] = [report.features[i], report.features[j]].map((name) => shorten(name, 24));
+  const lines = report.matrices.flatMap((matrix) => matrix.symmetric
+    ? [{ matrix, label: matrix.label, x: i, y: j }]
+    : [{ matrix, label: `${matrix.label}, ${a} → ${b}`, x: i, y: j }, { matrix, label: `${matrix.label}, ${b} → ${a}`, x: j, y: i }]);
+  const isDefined = ({ matrix, x, y }) => !Number.isNaN(matrix.value(x, y));
+  const byReason = new Map();
+  for (const { matrix, label, x, y } of lines.filter((line) => !isDefined(line))) {
+    const reason = report.reasons[matrix.reason(x, y)] || "undefined";
+    byReason.set(reason, [...(byReason.get(reason) ?? []), label]);
+  }
+  return h("div", { class: "scroller" },
+    h("table", { class: "data" },
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Measure"), ["Value", "p", "n"].map((text) => h("th", { scope: "col", class: "number" }, text)))),
+      h("tbody", {}, lines.filter(isDefined).map(measureRow))),
+    [...byReason].map(([reason, labels]) => h("p", { class: "hint" }, `Undefined: ${labels.join(", ")} (${reason}).`)));
+}
+
+function measureRow({ matrix, label, x, y }) {
+  const [arrow, meaning] = { 1: [" ↗", "they rise together"], "-1": [" ↘", "one rises as the other falls"] }[matrix.direction(x, y)] ?? ["", null];
+  return h("tr", {},
+    h("th", { scope: "row", title: matrix.summary }, label),
+    h("td", { class: "number", title: meaning }, fixed(matrix.value(x, y), 3) + arrow),
+    h("td", { class: "number" }, readableP(matrix.pvalue(x, y))),
+    h("td", { class: "number" }, matrix.count(x, y).toLocaleString("en-US")));
 }
 
 function columnContent(report, [name], width, panel) {
@@ -170,7 +177,7 @@ function relatedFindings(report, columns, panel) {
 function groupContent(report, columns, width, panel) {
   const group = report.groups.find((g) => columns.every((name) => g.members.includes(name)));
   const at = columns.map((name) => report.position.get(name)).filter((k) => k !== undefined);
-  const share = (value) => (value === null || value === undefined ? "–" : `${(value * 100).toFixed(0)} %`);
+  const share = (value) => (value === null || value === undefined ? "–" : `${(value * 100).toFixed(0)}%`);
   const facts = group && h("dl", { class: "stats" },
     h("dt", {}, "Keep"), h("dd", {}, group.representative),
     h("dt", {}, "Weakest link in the group"), h("dd", {}, fixed(group.weakest)),
@@ -239,7 +246,7 @@ function reversalContent(report, columns, width, panel) {
 function reversalPlot(reversal, width) {
   if (!reversal) return null;
   const levels = [...reversal.within].sort((a, b) => b[2] - a[2]).slice(0, 15);
-  const rows = [["all rows", reversal.overall, null], ["within levels, pooled", reversal.pooled, null], ...levels];
+  const rows = [["all rows", reversal.overall, null], ["pooled within", reversal.pooled, null], ...levels];
   const step = 26;
   const height = rows.length * step + 66;
   return plotFrame(`Association of ${reversal.left} and ${reversal.right} within the levels of ${reversal.by}`, width, height, (context) => {
@@ -307,7 +314,7 @@ function levelScatter(report, [i, j, by], width) {
     });
     context.globalAlpha = 1;
     for (const [level, rows] of rowsByLevel(levels)) {
-      if (rows.length > 9) drawCurve(context, trend(rows.map((k) => xs[k]), rows.map((k) => ys[k]), y.low, y.high).map(([a, b]) => [x.at(a), y.at(b)]), groupColour(level));
+      if (rows.length > 9) drawCurve(context, trend(rows.map((k) => xs[k]), rows.map((k) => ys[k]), y.low, y.high).map(([a, b]) => [x.at(a), y.at(b)]), groupColour(level), 0);
     }
   });
   const legend = h("div", { class: "legend-groups" }, labels.map((label, k) => h("span", {}, h("b", { style: `background:${groupColour(k)}` }), h("em", { title: label }, label))));
@@ -322,7 +329,7 @@ function withLevels(left, right, by) {
   let levels;
   let labels;
   if (by.coded) {
-    [levels, labels] = pooled(kept, by.labels, GROUP_COLOURS.length);
+    [levels, labels] = pooled(kept, by.labels, MOST_COLOURS);
   } else {
     const sorted = [...kept].sort((a, b) => a - b);
     const cuts = [...new Set([0.25, 0.5, 0.75].map((q) => quantile(sorted, q)))];
@@ -353,7 +360,7 @@ function orderContent(report, [name], width, panel) {
 
 function orderPlot(order, width) {
   if (!order) return null;
-  const series = Object.entries(order.means).slice(0, GROUP_COLOURS.length);
+  const series = Object.entries(order.means).slice(0, MOST_COLOURS);
   const height = Math.round(width * 0.5);
   const plot = plotFrame(`${order.name} along the rows`, width, height, (context) => {
     const all = series.flatMap(([, values]) => values.filter((v) => v !== null));
