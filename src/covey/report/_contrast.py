@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from covey.report._words import name, number, percent
 from covey.table import Column
 
-
 FEW_DISTINCT = 12
 
 

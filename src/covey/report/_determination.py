@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covey.measure import AssociationMatrix
+from covey.measure.distance import max_bins
 from covey.report._material import Material
 
-BINS = 64
 MOST_CANDIDATES = 500
 SAME, FOLLOWS = 0.995, 0.999
 CERTAIN, SUSPICIOUS, FAR_ABOVE = 0.99, 0.75, 2.5
@@ -116,7 +116,7 @@ def goodman_kruskal_tau(table: NDArray[np.float64]) -> float:
     chance = float(np.sum(columns * (columns - 1)) / (n * (n - 1)))
     others = np.maximum(rows - 1, 1.0)[:, None]
     hit = float(np.sum(table * (table - 1) / others) + np.sum(rows == 1) * chance) / n
-    return max(0.0, (hit - chance) / (1 - chance)) if chance < 1 else 0.0
+    return max(0.0, float(hit - chance) / (1 - chance)) if chance < 1 else 0.0
 
 
 def epsilon_squared(table: NDArray[np.float64], positions: NDArray[np.float64]) -> float:
@@ -157,10 +157,10 @@ def determinations(material: Material) -> dict[str, float]:
     if material.target is None:
         return {}
     target = material.place[material.target]
-    positions = material.coding(target, BINS).levels.positions
+    positions = material.coding(target, max_bins(material.n_rows)).levels.positions
 
     def one(name: str) -> float:
-        table = material.joint(material.place[name], target, BINS)
+        table = material.joint(material.place[name], target, max_bins(material.n_rows))
         return goodman_kruskal_tau(table) if positions is None else epsilon_squared(table, positions)
 
     return dict(zip(material.predictors, material.engine.map(one, material.predictors)))

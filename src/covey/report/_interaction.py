@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from covey.measure import AssociationMatrix, get
 from covey.measure._tables import TableKernel, joint_tables
-from covey.report._material import Material
+from covey.report._material import Material, equal_parts
 from covey.report._reversal import connectedness
 
 MOST_FEATURES = 60
@@ -45,7 +45,8 @@ def interactions(material: Material, matrix: AssociationMatrix) -> list[Interact
         return []
     target = _codes(material, material.target)
     names = [name for name in connectedness(material, matrix) if name != material.target][:MOST_FEATURES]
-    coded = {name: codes for name in names if (codes := _codes(material, name)) is not None}
+    in_order = sorted(names, key=material.place.__getitem__)
+    coded = {name: codes for name in in_order if (codes := _codes(material, name)) is not None}
     if target is None or len(coded) < 2:
         return []
     scale = _information(target, target)[0]
@@ -84,8 +85,10 @@ def _is_clear(found: Interaction) -> bool:
 
 def _codes(material: Material, name: str) -> NDArray[np.int16] | None:
     """Level + 1 of each row, 0 for missing; None when there are more than eight levels."""
-    coding = material.coding(material.place[name], N_BINS)
-    return coding.codes.astype(np.int16) if coding.levels.n_levels <= MOST_CODES else None
+    column = material.column(name)
+    ranks = material.store.ranks(material.place[name])
+    codes = column.values if column.is_coded else equal_parts(ranks, N_BINS)
+    return (codes + 1).astype(np.int16) if codes.max(initial=-1) < MOST_CODES else None
 
 
 def _information(x: NDArray[np.int16], y: NDArray[np.int16]) -> tuple[float, float]:

@@ -217,6 +217,33 @@ def affordable_rows(n_columns: int) -> int:
     return int(np.clip(MOST_PAIR_ROWS // n_pairs, LEAST_ROWS, MOST_ROWS))
 
 
+def equal_parts(ranks: NDArray[np.float64], n_parts: int) -> NDArray[np.int32]:
+    """Cut a column into parts of equal count, ties together.
+
+    Parameters
+    ----------
+    ranks : ndarray of shape (n_rows,)
+        Mid-ranks (1-based), NaN for missing.
+    n_parts : int
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), int32
+        The part of each row, from 0 without gaps; -1 for missing.
+
+    Examples
+    --------
+    >>> equal_parts(np.array([1.0, 2.0, np.nan, 3.5, 3.5]), 2)
+    array([ 0,  0, -1,  1,  1], dtype=int32)
+    """
+    present = ~np.isnan(ranks)
+    n_present = max(1, int(np.count_nonzero(present)))
+    part = np.floor((ranks[present] - 0.5) / n_present * n_parts)
+    out = np.full(len(ranks), -1, dtype=np.int32)
+    out[present] = np.unique(part, return_inverse=True)[1]
+    return out
+
+
 def sampled_rows(n_rows: int, size: int, random_state: int) -> NDArray[np.intp]:
     """`size` rows drawn without replacement, in their order."""
     return np.sort(np.random.default_rng(random_state).choice(n_rows, size, replace=False))

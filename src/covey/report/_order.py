@@ -89,7 +89,7 @@ def is_sorted(codes: NDArray[np.integer], least_rows: int = 20) -> bool:
     if (steps >= 0).all() or (steps <= 0).all():
         return True
     n_levels = int(present.max()) + 1
-    return n_levels <= len(present) / 5 and np.count_nonzero(steps) == n_levels - 1
+    return n_levels <= len(present) / 5 and int(np.count_nonzero(steps)) == n_levels - 1
 
 
 def resemblances(material: Material) -> dict[str, float]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from covey.measure import AssociationMatrix
 from covey.measure._moments import MomentState
 from covey.measure._null import correlation_pvalue, normal_pvalue
-from covey.report._material import Material
+from covey.report._material import Material, equal_parts
 from covey.report._model import Reversal
 
 MOST_ORDERED, MOST_GROUPINGS = 40, 40
@@ -185,12 +185,9 @@ def _number_levels(material: Material, place: int) -> tuple[NDArray[np.integer],
     n_distinct = int(dense.max(initial=-1)) + 1
     if n_distinct <= MOST_LEVELS:
         return dense, [f"{v:g}" for v in np.unique(column.values[dense >= 0])]
-    coding = material.coding(place, N_BINS)
-    assert coding.levels.edges is not None
-    values = column.values[dense >= 0]
-    edges = [values.min(), *coding.levels.edges, values.max()]
-    codes = coding.codes - 1
-    return codes, [f"{a:.4g} to {b:.4g}" for a, b in pairwise(edges)]
+    codes = equal_parts(material.store.ranks(place), N_BINS)
+    parts = [column.values[codes == k] for k in range(codes.max() + 1)]
+    return codes, [f"{part.min():.4g} to {part.max():.4g}" for part in parts]
 
 
 def _size(reversal: Reversal) -> float:

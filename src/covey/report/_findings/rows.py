@@ -132,7 +132,7 @@ def size_findings(e: Evidence) -> list[Finding]:
 
 def repeated_row_findings(e: Evidence) -> list[Finding]:
     """Rows that equal an earlier row."""
-    repeated = count_repeated_rows(e.material)
+    repeated = count_repeated_rows(e.material) if e.material.features else 0
     if repeated < 0.01 * e.material.n_rows or e.material.n_rows < 3:
         return []
     return [

@@ -15,6 +15,7 @@ from covey.report._words import listed, name, number, percent, plural, verb
 NONLINEAR_STRENGTH, STRAIGHT = 0.1, 0.1
 RELEVANT, IRRELEVANT = 0.05, 0.03
 IMBALANCED = 0.8
+ENOUGH_ROWS = 100
 
 
 def target_findings(e: Evidence) -> list[Finding]:
@@ -89,7 +90,7 @@ def _relevant(e: Evidence, clear: Mapping[str, float], n_features: int) -> list[
 
 
 def _irrelevant(e: Evidence, idle: Mapping[str, float]) -> list[Finding]:
-    if not idle:
+    if not idle or e.material.n_rows < ENOUGH_ROWS:
         return []
     names, strongest = list(idle), max(idle.values())
     none = "no" if strongest < 0.01 else "next to no"
