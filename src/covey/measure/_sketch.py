@@ -44,6 +44,31 @@ class Summary:
             self.error + hidden,
         )
 
+    def ranks(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Nodes (points, heights) of the piecewise linear function from a value to its mid-rank as a share of the rows.
+
+        A point that many rows share is a jump, so that values beside it keep their ranks.
+        """
+        upper = np.cumsum(self.weights)
+        jump = self._jumps()
+        points = [self.values, np.nextafter(self.values[jump], -np.inf), np.nextafter(self.values[jump], np.inf)]
+        heights = [upper - self.weights / 2, (upper - self.weights)[jump], upper[jump]]
+        nodes, first = np.unique(np.concatenate(points), return_index=True)
+        return nodes, np.concatenate(heights)[first] / max(self.weights.sum(), 1.0)
+
+    def _jumps(self) -> NDArray[np.bool_]:
+        return (self.weights > self.error) & (self.error > 0)
+
+    @property
+    def rank_error(self) -> float:
+        """Largest error of `ranks`, in standard deviations of the ranks; 0 when the summary is exact."""
+        if self.error == 0.0:
+            return 0.0
+        share = self.weights / self.weights.sum()
+        between = np.max(np.where(self._jumps(), 0.0, share), initial=0.0) / 2
+        deviation = np.sqrt(max(1.0 - np.sum(share**3), 0.0) / 12.0)
+        return float((self.error / self.weights.sum() + between) / deviation)
+
     @staticmethod
     def join(a: Summary, b: Summary) -> Summary:
         """The summary of both columns' rows; equal values share one point."""

@@ -60,7 +60,9 @@ def associate_blocks(
     elif isinstance(kernel, ProductKernel):
         stats = stream.moments(kernel.scale, left, right, pvalues)
         if kernel.scale == "rank":
-            notes.append(f"ranks come from a quantile sketch; a correlation is off by at most {stream.error:.2g}")
+            assert stats.error_bound is not None
+            most = np.max(stats.error_bound, initial=0.0)
+            notes.append(f"ranks come from a quantile sketch; a correlation is off by at most {most:.2g}")
     else:
         stats = stream.tables(kernel, left, right, pvalues)
         signed = measure.name == "auto"
@@ -88,23 +90,31 @@ class _Stream:
             self.n_rows = max(self.n_rows, int(max((s.weights.sum() for s in self._summaries), default=0)))
         return self._summaries
 
-    @property
-    def error(self) -> float:
-        """Bound on the error of a rank correlation: 6 times the largest error of a rank as a share of the rows."""
-        return 6.0 * max((s.error / max(s.weights.sum(), 1.0) for s in self.summaries), default=0.0)
-
     def moments(self, scale: Scale, left: NDArray[np.intp], right: NDArray[np.intp], pvalues: bool) -> PairStatistics:
         ranks = self.summaries if scale == "rank" else None
         shift, spread = (
             (np.full(len(self.names), 0.5), np.full(len(self.names), 0.29))
             if ranks
-            else centre_and_scale(_numbers(self.source.head(), self.names))
+            else centre_and_scale(self._sample())
         )
         state = self.engine.reduce(partial(_MomentPass, self.names, shift, spread, ranks), self.source)
         r, n = state.result()
         self.n_rows = max(self.n_rows, int(n.max(initial=0)))
         stats = correlation_statistics(r, n, left, right, pvalues)
-        return replace(stats, error_bound=np.full(len(left), self.error)) if ranks else stats
+        if ranks is None:
+            return stats
+        # a rank that is off by d moves a correlation by at most d / (standard deviation of the ranks), on either side
+        error = np.array([s.rank_error for s in ranks])
+        return replace(stats, error_bound=np.minimum(error[left] + error[right], 2.0))
+
+    def _sample(self) -> NDArray[np.float64]:
+        """Rows to centre and scale by: the first block, or the sketch of a column that is all missing there."""
+        head = _numbers(self.source.head(), self.names)
+        for k in np.flatnonzero(np.isnan(head).all(axis=0)):
+            points = self.summaries[k].values
+            if len(points):
+                head[:, k] = np.resize(points, len(head))
+        return head
 
     def tables(
         self, kernel: TableKernel, left: NDArray[np.intp], right: NDArray[np.intp], pvalues: bool
@@ -188,9 +198,7 @@ class _MomentPass:
         self.names, self.state = names, MomentState(shift, scale)
         self.grids = None
         if summaries is not None:
-            self.grids = [
-                (s.values, (np.cumsum(s.weights) - s.weights / 2) / max(s.weights.sum(), 1.0)) for s in summaries
-            ]
+            self.grids = [s.ranks() for s in summaries]
 
     def update(self, block: FeatureTable) -> Self:
         values = _numbers(block, self.names)
