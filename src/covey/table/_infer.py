@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,8 @@ from covey.table._table import KINDS, Column, Kind, Note
 
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "Null", "null", "None", "#N/A", "<NA>")
 _TRUTH = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"))
+_DATE = re.compile(r"\d{4}[-/]\d{2}[-/]\d{2}([T ]|$)")
+_ZONE = re.compile(r":\d\d(\.\d+)?\s*(Z|[+-]\d\d(:?\d\d)?)$")
 _FEW_ROWS = 30  # below this, being unique says little
 _MOSTLY_NUMBERS = 0.95
 
@@ -54,14 +58,15 @@ def make_column(
         raise ValueError(f"column {name!r}: no kind {kind!r}; choose one of {', '.join(KINDS)}")
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
-    if isinstance(values, pa.ExtensionArray):
-        values = values.storage
+    values = _plain(values)
     kind_of = values.type
-    if pa.types.is_nested(kind_of) or pa.types.is_binary(kind_of) or pa.types.is_large_binary(kind_of):
+    if pa.types.is_nested(kind_of) or _is_bytes(kind_of):
         raise TypeError(f"column {name!r} holds {kind_of}; expand it into columns of numbers or text, or leave it out")
     if pa.types.is_boolean(kind_of) and values.null_count < len(values):
         codes = values.cast(pa.int8()).fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
-        return _coded(name, codes, ("False", "True"), kind or "boolean", whole), []
+        if kind in ("numeric", "datetime"):
+            return _numeric(name, np.where(codes < 0, np.nan, codes), kind, whole)
+        return _coded(name, codes, ("False", "True"), kind or "boolean", whole and kind is None), []
     if pa.types.is_temporal(kind_of):
         numbers = _seconds(values)
         return _numeric(name, numbers, kind, whole, default="numeric" if pa.types.is_duration(kind_of) else "datetime")
@@ -69,7 +74,28 @@ def make_column(
         return _numeric(name, np.full(len(values), np.nan), kind, whole)
     if _is_words(kind_of):
         return _from_words(name, values, kind, missing, whole)
+    if pa.types.is_dictionary(kind_of) and kind is None:
+        column, notes = _numeric(name, _floats(values), "categorical", whole)
+        assert column.categories is not None
+        return _coded(name, column.values, column.categories, "categorical", whole), notes
     return _numeric(name, _floats(values), kind, whole, integer=pa.types.is_integer(kind_of))
+
+
+def _plain(values: pa.Array) -> pa.Array:
+    """Values without their extension type; UUIDs as text; only text and numbers stay dictionaries."""
+    if isinstance(values, pa.ExtensionArray):
+        if pa.types.is_fixed_size_binary(values.storage.type):
+            return pa.array([None if v is None else str(v) for v in values.to_pylist()], pa.string())
+        values = values.storage
+    if pa.types.is_dictionary(values.type):
+        labels = values.type.value_type
+        if pa.types.is_boolean(labels) or pa.types.is_temporal(labels) or pa.types.is_null(labels):
+            return values.dictionary_decode()
+    return values
+
+
+def _is_bytes(kind_of: pa.DataType) -> bool:
+    return pa.types.is_binary(kind_of) or pa.types.is_large_binary(kind_of) or pa.types.is_fixed_size_binary(kind_of)
 
 
 def from_numbers(
@@ -120,7 +146,7 @@ def _numeric(
     if infinite.any():
         numbers = np.where(infinite, np.nan, numbers)
         notes.append(Note(name, "infinite", f"{name}: {int(infinite.sum())} infinite values are taken as missing"))
-    if kind in ("categorical", "boolean"):
+    if kind in ("categorical", "boolean", "text"):
         return _labelled(name, numbers, kind), notes
     found: Kind = default
     if kind is not None:
@@ -189,48 +215,52 @@ def _from_words(
     counts = np.bincount(indices[indices >= 0], minlength=len(labels))
     used = {w for w, c in zip(labels, counts) if w is not None and c}
     if not used:
-        return _numeric(name, np.full(len(values), np.nan), None if kind in ("categorical", "boolean") else kind, whole)
-    if not ordered and kind not in ("categorical", "text", "id", "boolean"):
+        return _no_words(name, len(values), kind, whole)
+    notes = []
+    if kind in ("numeric", "datetime") or (kind is None and not declared):
         numbers, share = _parsed(labels, counts)
-        if numbers is not None and (kind == "numeric" or share >= _MOSTLY_NUMBERS):
+        if kind == "numeric" or (kind is None and share >= _MOSTLY_NUMBERS):
+            if not share and whole:
+                raise ValueError(f"column {name!r} cannot be numeric: none of its values is a number")
             return _mixed_numbers(name, numbers, labels, counts, indices, kind, whole)
-        if kind == "numeric":
-            raise ValueError(f"column {name!r} cannot be numeric: none of its values is a number")
         stamps = _dates(labels, counts)
         if stamps is not None:
             return _numeric(name, np.append(stamps, np.nan)[indices], kind, whole, default="datetime")
         if kind == "datetime":
             raise ValueError(f"column {name!r} cannot be datetime: its values are not dates such as 2024-05-31")
-        share_mixed = share if numbers is not None else 0.0
-    else:
-        share_mixed = 0.0
+        if share > 1.0 - _MOSTLY_NUMBERS:
+            notes.append(Note(name, "mixed", f"{name}: {share:.0%} of the values are numbers, the others words"))
     categories = _category_order(labels, used, ordered)
     position = {label: k for k, label in enumerate(categories)}
     lookup = np.array([-1 if w is None or w not in used else position[w] for w in labels] + [-1], dtype=np.int32)
     codes = lookup[indices]
-    notes = []
-    if share_mixed > 0.05:
-        notes.append(Note(name, "mixed", f"{name}: {share_mixed:.0%} of the values are numbers, the others words"))
-    found = kind or _word_kind(categories, codes, declared, whole)
-    if found == "boolean" and len(categories) > 2:
+    if kind == "boolean" and len(categories) > 2:
         raise ValueError(f"column {name!r} has {len(categories)} distinct values and cannot be boolean")
-    return _coded(name, codes, categories, found, whole and kind is None), notes
+    return _coded(
+        name, codes, categories, kind or _word_kind(categories, codes, declared), whole and kind is None
+    ), notes
 
 
-def _parsed(labels: Sequence[str | None], counts: NDArray) -> tuple[NDArray[np.float64] | None, float]:
-    """Labels as numbers (NaN where they are not) and the share of present rows that parse; None if no label does."""
+def _no_words(name: str, n_rows: int, kind: str | None, whole: bool) -> tuple[Column, list[Note]]:
+    """A column of text without a present value; of a block, one cannot tell what the later words will be."""
+    if kind in ("categorical", "boolean", "text", "id") or (kind is None and not whole):
+        return Column(name, kind or "categorical", np.full(n_rows, -1, dtype=np.int32), ()), []  # type: ignore[arg-type]
+    return _numeric(name, np.full(n_rows, np.nan), kind, whole)
+
+
+def _parsed(labels: Sequence[str | None], counts: NDArray) -> tuple[NDArray[np.float64], float]:
+    """Labels as numbers (NaN where they are not) and the share of the present rows that are numbers."""
     numbers = np.full(len(labels), np.nan)
     total = good = 0
     for k, label in enumerate(labels):
         if label is None or not counts[k]:
             continue
         total += counts[k]
-        try:
-            numbers[k] = float(label)
-        except ValueError:
-            continue
-        good += counts[k]
-    return (None, 0.0) if not good else (numbers, good / total)
+        with suppress(ValueError):
+            if "_" not in label:  # float takes 1_000, no reader of tables does
+                numbers[k] = float(label)
+                good += counts[k]
+    return numbers, good / total
 
 
 def _mixed_numbers(
@@ -252,18 +282,19 @@ def _mixed_numbers(
 
 
 def _dates(labels: Sequence[str | None], counts: NDArray) -> NDArray[np.float64] | None:
-    """Seconds since 1970 of ISO dates, or None when a label that occurs is none."""
-    present = [label for label, c in zip(labels, counts) if label is not None and c]
-    if not all(8 <= len(p) <= 40 and p[:4].isdigit() and p[4] in "-/" for p in present):
+    """Seconds since 1970 of ISO dates (UTC where no zone is told), or None when a label that occurs is none."""
+    used = [label if c else None for label, c in zip(labels, counts)]
+    if not all(_DATE.match(label) for label in used if label is not None):
         return None
-    try:
-        stamps = np.array(
-            [label.replace("/", "-").rstrip("Z") if label else "NaT" for label in labels], "datetime64[us]"
-        )
-    except ValueError:
-        return None
-    seconds = stamps.astype(np.int64) / 1e6
-    return np.where(np.isnat(stamps), np.nan, seconds)
+    stamps = np.full(len(used), np.nan)
+    for zone in (None, "UTC"):
+        part = [k for k, label in enumerate(used) if label is not None and bool(_ZONE.search(label)) == bool(zone)]
+        text = pa.array([str(used[k]).replace("/", "-") for k in part], pa.string())
+        try:
+            stamps[part] = _seconds(text.cast(pa.timestamp("us", zone)))
+        except pa.ArrowInvalid:
+            return None
+    return stamps
 
 
 def _category_order(labels: Sequence[str | None], used: set[str], ordered: bool) -> tuple[str, ...]:
@@ -276,23 +307,21 @@ def _category_order(labels: Sequence[str | None], used: set[str], ordered: bool)
     return tuple(sorted(used))
 
 
-def _word_kind(categories: Sequence[str], codes: NDArray, declared: bool, whole: bool) -> str:
+def _word_kind(categories: Sequence[str], codes: NDArray, declared: bool) -> str:
     if len(categories) == 2 and any(tuple(c.lower() for c in categories) == truth for truth in _TRUTH):
         return "boolean"
     n_present = int(np.count_nonzero(codes >= 0))
-    if n_present < _FEW_ROWS or len(categories) < 0.5 * n_present:
+    if declared or n_present < _FEW_ROWS or len(categories) < 0.5 * n_present:
         return "categorical"
     sample = categories[:: max(1, len(categories) // 500)]
     if np.mean([label.count(" ") for label in sample]) >= 2:
         return "text"
-    return "id" if len(categories) == n_present and not declared else "categorical"
+    return "id" if len(categories) == n_present else "categorical"
 
 
 def _coded(name: str, codes: NDArray[np.int32], categories: tuple[str, ...], kind: str, whole: bool) -> Column:
-    if whole:
-        seen = np.unique(codes[codes >= 0])
-        if len(seen) <= 1 and len(codes) > 1 and kind in ("boolean", "categorical", "text", "id"):
-            kind = "constant"
+    if whole and len(codes) > 1 and len(np.unique(codes[codes >= 0])) <= 1:
+        kind = "constant"
     return Column(name, kind, codes, categories)  # type: ignore[arg-type]
 
 

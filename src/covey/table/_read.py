@@ -71,8 +71,8 @@ def read(
     (32561, 15)
     """
     if isinstance(source, FeatureTable):
-        return source if columns is None else source.select(list(columns))
-    names, values = _open(source, sep, encoding, missing_values)
+        return _retyped(source if columns is None else source.select(list(columns)), kinds or {})
+    names, values = _open(source, columns, sep, encoding, missing_values)
     if not values:
         raise ValueError("the source has no columns")
     clean, notes = clean_names(names)
@@ -81,10 +81,9 @@ def read(
         raise ValueError(f"columns differ in length: {lengths}")
     if len(values[0]) == 0:
         raise ValueError("the source has columns but no rows")
-    check_columns(columns or (), clean, "columns")
     check_columns(kinds or (), clean, "kinds")
     missing = tuple(missing_values) if missing_values is not None else MISSING
-    wanted = list(columns) if columns is not None else clean
+    wanted = chosen_columns(columns, clean)
     position = {name: k for k, name in enumerate(clean)}
     made: list[Column] = []
     kept = [note for note in notes if note.column in set(wanted)]
@@ -93,6 +92,34 @@ def read(
         made.append(column)
         kept += more
     return FeatureTable.from_columns(made, kept)
+
+
+def chosen_columns(columns: Sequence[str] | None, names: Sequence[str]) -> list[str]:
+    """The columns meant by the argument `columns`; all when it is None."""
+    if columns is None:
+        return list(names)
+    if isinstance(columns, str):
+        raise TypeError(f"columns must be a list of names, not the text {columns!r}")
+    check_columns(columns, names, "columns")
+    repeated = [name for name in dict.fromkeys(columns) if list(columns).count(name) > 1]
+    if repeated or not len(columns):
+        raise ValueError(f"columns: {repeated[0]!r} is named twice" if repeated else "columns: name at least one")
+    return list(columns)
+
+
+def _retyped(table: FeatureTable, kinds: Mapping[str, str]) -> FeatureTable:
+    """The table with some columns of other kinds."""
+    check_columns(kinds, table.names, "kinds")
+    if all(table.kind(name) == kind for name, kind in kinds.items()):
+        return table
+    made, notes = [], list(table.notes)
+    for column in table.columns():
+        kind = kinds.get(column.name, column.kind)
+        if kind != column.kind:
+            column, more = typed(column.name, _arrow(column.name, column.labels()), kind, MISSING)
+            notes += more
+        made.append(column)
+    return FeatureTable.from_columns(made, notes)
 
 
 def typed(
@@ -107,10 +134,16 @@ def typed(
     return make_column(name, values, kind, missing, whole)
 
 
-def _open(source: Any, sep: str | None, encoding: str | None, missing: Sequence[str] | None) -> Named:
-    """Names and columns (Arrow or NumPy) of any source."""
+def _open(
+    source: Any,
+    columns: Sequence[str] | None,
+    sep: str | None,
+    encoding: str | None,
+    missing: Sequence[str] | None,
+) -> Named:
+    """Names and columns (Arrow or NumPy) of any source; of a Parquet file, only the wanted ones where it can be."""
     if isinstance(source, str | Path):
-        return _open_path(locate(source), sep, encoding, missing)
+        return _open_path(locate(source), columns, sep, encoding, missing)
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, pa.Table | pa.RecordBatch):
@@ -119,7 +152,7 @@ def _open(source: Any, sep: str | None, encoding: str | None, missing: Sequence[
         return list(source), [_arrow(str(name), values) for name, values in source.items()]
     module = type(source).__module__.partition(".")[0]
     if module == "dask" or hasattr(source, "dask"):
-        return _open(source.compute(), sep, encoding, missing)
+        return _open(source.compute(), columns, sep, encoding, missing)
     if module == "scipy" and hasattr(source, "toarray"):
         return _from_array(np.asarray(source.toarray()))
     if isinstance(source, list | tuple) and source and all(isinstance(row, Mapping) for row in source):
@@ -127,7 +160,7 @@ def _open(source: Any, sep: str | None, encoding: str | None, missing: Sequence[
         return names, [_arrow(str(name), [row.get(name) for row in source]) for name in names]
     if isinstance(source, list | tuple):
         return _from_array(_as_array(source))
-    return _from_frame(source)
+    return frame_columns(source)
 
 
 def _as_array(rows: Sequence[Any]) -> np.ndarray:
@@ -137,24 +170,36 @@ def _as_array(rows: Sequence[Any]) -> np.ndarray:
         raise ValueError("rows differ in length; give every row the same number of values") from None
 
 
-def _open_path(path: Path, sep: str | None, encoding: str | None, missing: Sequence[str] | None) -> Named:
+def _open_path(
+    path: Path,
+    columns: Sequence[str] | None,
+    sep: str | None,
+    encoding: str | None,
+    missing: Sequence[str] | None,
+) -> Named:
     if is_text(path):
-        names, columns = read_text(path, sep, encoding, missing)
-        return list(names), list(columns)
+        return read_text(path, sep, encoding, missing)
     found = ending(path)
     if found in NUMPY:
         return _from_numpy_file(path)
     try:
         if found in PARQUET:
-            import pyarrow.parquet as pq
-
-            table = pq.ParquetFile(path).read()
+            table = _read_parquet(path, columns)
         else:
             assert found in ARROW
             table = _read_ipc(path)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
         raise ValueError(f"{path} is not a whole {found} file: {error}") from None
     return list(table.schema.names), list(table.columns)
+
+
+def _read_parquet(path: Path, columns: Sequence[str] | None) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        known = columns is not None and all(names.count(name) == 1 for name in columns)
+        return file.read(columns=list(columns) if columns is not None and known else None)
 
 
 def _read_ipc(path: Path) -> pa.Table:
@@ -193,6 +238,8 @@ def _from_numpy_file(path: Path) -> Named:
 
 def _from_array(array: np.ndarray) -> Named:
     """Columns of an array, named x0, x1, ... unless it is structured."""
+    if isinstance(array, np.ma.MaskedArray):
+        array = np.ma.filled(array.astype(np.float64 if array.dtype.kind in "biuf" else object), np.nan)
     if array.dtype.names is not None:
         return list(array.dtype.names), [_plain(name, array[name]) for name in array.dtype.names]
     if array.ndim == 1:
@@ -225,19 +272,20 @@ def _arrow(name: str, values: Any) -> Any:
         values = values.astype(str).astype(object)
     try:
         return pa.array(values, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+    except (pa.ArrowException, OverflowError, ValueError, TypeError):  # values of several types
         return pa.array([_text(name, v) for v in values], type=pa.string())
 
 
 def _text(name: str, value: Any) -> str | None:
-    if value is None or value != value:
-        return None
-    if isinstance(value, str | int | float | bool | np.generic) or not isinstance(value, Iterable):
-        return str(value)
-    raise TypeError(f"column {name!r} holds values of type {type(value).__name__}; expand or drop the column")
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Iterable | complex) or type(value).__repr__ is object.__repr__:
+        raise TypeError(f"column {name!r} holds values of type {type(value).__name__}; expand or drop the column")
+    unequal = value is None or value != value
+    return None if not isinstance(unequal, bool | np.bool_) or unequal else str(value)  # pd.NA != pd.NA is pd.NA
 
 
-def _from_frame(source: Any) -> Named:
+def frame_columns(source: Any) -> Named:
     """Columns of a dataframe, through narwhals."""
     if hasattr(source, "iloc") and hasattr(source, "columns"):  # pandas allows names that repeat or are no text
         return list(source.columns), [_pandas(str(n), source.iloc[:, k]) for k, n in enumerate(source.columns)]
@@ -265,7 +313,11 @@ def _pandas(name: str, series: Any) -> Any:
         values = series.to_numpy()
         if values.dtype.kind in "iuf":  # not so for nullable columns with gaps
             return values
-    try:
-        return pa.array(series, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        return _arrow(name, series.to_numpy(dtype=object))
+    kind = str(series.dtype)
+    if kind.startswith("period"):
+        series = series.dt.to_timestamp()
+    elif kind.startswith("interval"):
+        series = series.astype("category")
+    if hasattr(series, "cat") and str(series.cat.categories.dtype).startswith(("interval", "period", "object")):
+        series = series.cat.rename_categories([str(c) for c in series.cat.categories])
+    return _arrow(name, series)

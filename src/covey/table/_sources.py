@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -17,7 +18,7 @@ import pyarrow.csv as pacsv
 from covey.data import path as bundled_path
 from covey.table._infer import MISSING
 
-_TEXT = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": None, ".data": None}
+_TEXT = (".csv", ".tsv", ".tab", ".txt", ".data")
 _PACKED = (".gz", ".bz2", ".xz", ".zip")
 PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather", ".ipc")
@@ -95,6 +96,30 @@ def _only_member(raw: bytes) -> bytes:
         return archive.read(names[0])
 
 
+def encoding_of(data: bytes, name: str, whole: bool = True) -> str:
+    """The encoding of text: by its byte-order mark, else UTF-8 if it decodes so, else Windows-1252 or Latin-1.
+
+    `whole` is False for the first part of a longer text, which may break inside a character.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are no text.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    control = sum(b < 32 and b not in b"\t\n\r\f" for b in data[:4096])
+    if b"\0" in data[: 1 << 16] or control > 0.01 * min(len(data), 4096):
+        raise ValueError(f"{name} holds binary data, not text; is its ending right?")
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            codecs.getincrementaldecoder(encoding)().decode(data, whole)
+            return encoding
+        except UnicodeDecodeError:
+            continue
+    return "latin-1"
+
+
 def as_utf8(data: bytes, name: str, encoding: str | None) -> bytes:
     """Text as UTF-8 without a byte-order mark.
 
@@ -103,29 +128,49 @@ def as_utf8(data: bytes, name: str, encoding: str | None) -> bytes:
     ValueError
         If the bytes are no text, or not in `encoding`.
     """
-    if encoding is None:
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            encoding = "utf-16"
-        elif b"\0" in data[: 1 << 16]:
-            raise ValueError(f"{name} holds binary data, not text; is its ending right?")
-        else:
-            data = data.removeprefix(b"\xef\xbb\xbf")
-            try:
-                data.decode("utf-8")
-                return data
-            except UnicodeDecodeError:
-                control = sum(b < 32 and b not in b"\t\n\r\f" for b in data[:4096])
-                if control > 0.01 * min(len(data), 4096):
-                    raise ValueError(f"{name} holds binary data, not text; is its ending right?") from None
-                encoding = "cp1252" if any(0x80 <= b <= 0x9F for b in data) else "latin-1"
+    encoding = encoding or encoding_of(data, name)
+    if encoding == "utf-8-sig":
+        return data.removeprefix(b"\xef\xbb\xbf")
     try:
-        return data.decode(encoding, errors="strict").encode("utf-8")
+        return data.decode(encoding).encode("utf-8")
     except UnicodeDecodeError:
-        if encoding == "cp1252":
-            return data.decode("latin-1").encode("utf-8")
         raise ValueError(f"{name} is not text in {encoding}; give another encoding=") from None
     except LookupError:
         raise ValueError(f"no encoding {encoding!r}; try 'utf-8' or 'latin-1'") from None
+
+
+def head_of_text(path: Path, encoding: str | None, size: int = 1 << 20) -> tuple[bytes, str]:
+    """The first whole lines of a text file, as UTF-8, and its encoding."""
+    with pa.input_stream(str(path)) as handle:  # decompresses .gz and .bz2 by the ending
+        data = handle.read(size)
+    whole = len(data) < size
+    encoding = encoding or encoding_of(data, str(path), whole)
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(data, whole)
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not text in {encoding}; give another encoding=") from None
+    except LookupError:
+        raise ValueError(f"no encoding {encoding!r}; try 'utf-8' or 'latin-1'") from None
+    head = text.encode("utf-8")
+    return (head if whole else head[: _last_line_end(head)]), encoding
+
+
+def _last_line_end(text: bytes) -> int:
+    """Where the last line ends that is whole and does not break inside quotes; the text's length if there is none."""
+    mark = b"\n" if b"\n" in text else b"\r"
+    end = text.rfind(mark) + 1
+    while end and text.count(b'"', 0, end) % 2:
+        end = text.rfind(mark, 0, end - 1) + 1
+    return end or len(text)
+
+
+def separator_of(path: Path, data: bytes, given: str | None) -> str:
+    """The separator of a text file: the given one, or by its ending or its first lines."""
+    if given is not None:
+        if len(given) != 1:
+            raise ValueError(f"sep must be one character, got {given!r}")
+        return given
+    return "\t" if ending(path) in (".tsv", ".tab") else sniff_separator(data[: 1 << 16].decode("utf-8", "ignore"))
 
 
 def sniff_separator(head: str) -> str:
@@ -179,10 +224,10 @@ def csv_options(
         pacsv.ParseOptions(delimiter=separator, newlines_in_values=True),
         pacsv.ConvertOptions(
             null_values=words,
+            true_values=[],  # yes and true alike stay words, as in a dataframe
+            false_values=[],
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
-            auto_dict_encode=types is None,
-            auto_dict_max_cardinality=1 << 20,
             column_types=types,
         ),
     )
@@ -201,14 +246,12 @@ def read_text(
     data = as_utf8(read_bytes(path), str(path), encoding)
     if not data.strip():
         raise ValueError(f"{path} is empty")
-    separator = separator or _TEXT.get(ending(path)) or ","
-    if separator in (",", None) and ending(path) not in (".tsv", ".tab"):
-        separator = sniff_separator(data[: 1 << 16].decode("utf-8", errors="ignore"))
+    separator = separator_of(path, data, separator)
     names = header(data, separator)
     parse, convert = csv_options(separator, missing if missing is not None else MISSING)
     numbered = [f"{k}" for k in range(len(names))]
     options = pacsv.ReadOptions(column_names=numbered, skip_rows=0)
-    body = data[_end_of_header(data) :]
+    body = data[end_of_header(data) :]
     if not body.strip():
         raise ValueError(f"{path} has a header but no rows")
     try:
@@ -229,11 +272,12 @@ def header(data: bytes, separator: str) -> list[str]:
     """Column names of a text file."""
     import csv
 
-    first = data[: _end_of_header(data)].decode("utf-8")
+    first = data[: end_of_header(data)].decode("utf-8")
     return next(csv.reader(io.StringIO(first, newline=""), delimiter=separator))
 
 
-def _end_of_header(data: bytes) -> int:
+def end_of_header(data: bytes) -> int:
+    """Where the first line that is not blank ends; quotes may hold line ends."""
     start = 0
     while True:
         newline = data.find(b"\n", start)
