@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covey.engine import Engine, resolve
+from covey.measure._coding import MAX_LEVELS
 from covey.measure._matrix import CONSTANT, FEW_ROWS, IDENTIFIER, OK, WRONG_KINDS, AssociationMatrix
 from covey.measure._measure import Measure, PairStatistics, get
 from covey.measure._store import ColumnStore
+from covey.measure._tables import TableKernel
 from covey.table import BlockSource, Column, FeatureTable, read
 
 _UNUSABLE = {"constant": CONSTANT, "text": IDENTIFIER, "id": IDENTIFIER}
@@ -84,7 +86,7 @@ def associate(
             "rows": table.n_rows,
             "seconds": time.perf_counter() - start,
             "engine": repr(engine),
-            "notes": [note.message for note in table.notes],
+            "notes": [note.message for note in table.notes] + pooled_notes(columns, chosen),
         },
     )
 
@@ -192,8 +194,9 @@ class PairPlan:
         if self.square and pvalues is not None:
             np.fill_diagonal(pvalues, np.nan)
         reasons = self.reasons.copy()
-        undefined = np.isnan(values) & (reasons == OK)
-        reasons[undefined] = np.where(n[undefined] < 3, FEW_ROWS, CONSTANT)
+        for i, j in zip(*np.nonzero(np.isnan(values) & (reasons == OK))):
+            few = n[i, j] < 3 or _both_vary(self.columns[self.rows[i]], self.columns[self.cols[j]])
+            reasons[i, j] = FEW_ROWS if few else CONSTANT
         return AssociationMatrix(
             measure=measure.name,
             rows=tuple(self.columns[k].name for k in self.rows),
@@ -217,6 +220,23 @@ def _reason(left: str, right: str, measure: Measure) -> int:
         if kind in _UNUSABLE:
             return _UNUSABLE[kind]
     return OK if measure.accepts(left, right) else WRONG_KINDS
+
+
+def pooled_notes(columns: Sequence[Column], measure: Measure) -> list[str]:
+    """One sentence for each column of more categories than a joint table has levels."""
+    if not isinstance(measure.kernel, TableKernel):
+        return []
+    return [
+        f"{c.name}: the rarest {len(c.categories) - MAX_LEVELS + 1} of {len(c.categories)} categories count as one"
+        for c in columns
+        if c.categories is not None and c.kind not in _UNUSABLE and len(c.categories) > MAX_LEVELS
+    ]
+
+
+def _both_vary(left: Column, right: Column) -> bool:
+    """True when neither column is constant on the rows where both are present."""
+    both = ~(left.missing | right.missing)
+    return all(np.any(c.values[both] != c.values[both][:1]) for c in (left, right))
 
 
 def _common_rows(columns: Sequence[Column], rows: Sequence[int], cols: Sequence[int]) -> NDArray[np.int64]:

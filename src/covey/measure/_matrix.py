@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 REASONS: tuple[str, ...] = (
     "",
     "a column is constant on the rows where both are present",
-    "fewer than three rows have both columns present",
+    "too few rows have both columns present for this measure",
     "the measure does not apply to this pair of kinds",
     "a column is an identifier or free text",
 )
@@ -213,7 +213,8 @@ class AssociationMatrix:
     def graph(self, threshold: float = 0.3) -> networkx.Graph:
         """Graph of the features (all are nodes) with an edge for each pair of strength at least `threshold`.
 
-        Edges carry ``weight`` (strength), ``value`` and, where present, ``sign`` and ``pvalue``.
+        Edges carry ``weight`` (strength), ``value`` and, where present, ``sign`` and ``pvalue``; for an asymmetric
+        measure, those of the stronger direction.
         """
         import networkx
 
@@ -221,9 +222,10 @@ class AssociationMatrix:
         graph = networkx.Graph(measure=self.measure, threshold=threshold)
         graph.add_nodes_from((name, {"kind": kind}) for name, kind in zip(self.rows, self.row_kinds))
         strength = self.strength
-        for i, j in zip(*np.nonzero(np.triu(strength >= threshold, 1))):
-            if self.reasons[i, j]:
-                continue
+        defined = ~np.isnan(self.values)
+        for i, j in zip(*np.nonzero(np.triu((strength >= threshold) & (defined | defined.T), 1))):
+            if abs(self.values[i, j]) != strength[i, j]:
+                i, j = j, i
             edge = {"weight": float(strength[i, j]), "value": float(self.values[i, j])}
             if self.sign is not None:
                 edge["sign"] = int(self.sign[i, j])

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covey.engine import Engine
-from covey.measure._associate import PairPlan, select_sides
+from covey.measure._associate import PairPlan, pooled_notes, select_sides
 from covey.measure._coding import Levels, Scale, category_levels, numeric_levels
 from covey.measure._matrix import AssociationMatrix
 from covey.measure._measure import Measure, PairStatistics
@@ -54,7 +54,7 @@ def associate_blocks(
     used, position = np.unique(np.concatenate([plan.left, plan.right]), return_inverse=True)
     left, right = position[: len(plan.left)], position[len(plan.left) :]
     stream = _Stream(source, [columns[int(k)] for k in used], engine)
-    notes: list[str] = []
+    notes = pooled_notes(stream.columns, measure)
     if not len(used):
         stats = None
     elif isinstance(kernel, ProductKernel):

@@ -14,8 +14,8 @@ from covey.measure.distance import max_bins
 def hsic(x: NDArray, y: NDArray) -> float:
     """Normalised HSIC of two complete columns, by the definition.
 
-    ``HSIC(x, y) / sqrt(HSIC(x, x) HSIC(y, y))`` with Gaussian kernels whose bandwidth is the median distance between
-    two rows with different values; categories have the kernel 1[x = x'].
+    ``HSIC(x, y) / sqrt(HSIC(x, x) HSIC(y, y))`` with Gaussian kernels whose bandwidth is the (lower) median distance
+    between two rows with different values; categories have the kernel 1[x = x'].
 
     Parameters
     ----------
@@ -46,20 +46,21 @@ def _centred_kernel(column: NDArray) -> NDArray[np.float64]:
     if np.issubdtype(column.dtype, np.floating):
         distance = np.abs(column[:, None] - column[None, :])
         apart = distance[distance > 0]
-        kernel = np.exp(-0.5 * (distance / (np.median(apart) if len(apart) else 1.0)) ** 2)
+        bandwidth = np.quantile(apart, 0.5, method="inverted_cdf") if len(apart) else 1.0
+        kernel = np.exp(-0.5 * (distance / bandwidth) ** 2)
     else:
         kernel = (column[:, None] == column[None, :]).astype(np.float64)
     mean = kernel.mean(axis=0)
     return kernel - mean[:, None] - mean[None, :] + mean.mean()
 
 
-def _kernels(p: NDArray[np.float64], side: Side) -> NDArray[np.float64]:
-    """Kernel between levels, shape (n_pairs, n_levels, n_levels)."""
-    n_pairs, k = p.shape
+def _kernels(counts: NDArray[np.float64], side: Side) -> NDArray[np.float64]:
+    """Kernel between levels with these counts, shape (n_pairs, n_levels, n_levels)."""
+    n_pairs, k = counts.shape
     if side.nominal:
         return np.broadcast_to(np.eye(k), (n_pairs, k, k))
     distance = np.abs(side.positions[:, :, None] - side.positions[:, None, :])
-    weight = np.where(distance > 0, p[:, :, None] * p[:, None, :], 0.0).reshape(n_pairs, -1)
+    weight = np.where(distance > 0, counts[:, :, None] * counts[:, None, :], 0.0).reshape(n_pairs, -1)
     flat = distance.reshape(n_pairs, -1)
     order = np.argsort(flat, axis=1)
     running = np.cumsum(np.take_along_axis(weight, order, axis=1), axis=1)
@@ -81,7 +82,7 @@ def _reduce(tables: NDArray[np.float64], x: Side, y: Side, pvalues: bool) -> Pai
     n = tables.sum(axis=(1, 2))
     joint = tables / n[:, None, None]
     p, q = joint.sum(axis=2), joint.sum(axis=1)
-    kernel_x, kernel_y = _kernels(p, x), _kernels(q, y)
+    kernel_x, kernel_y = _kernels(tables.sum(axis=2), x), _kernels(tables.sum(axis=1), y)
     centred = joint - p[:, :, None] * q[:, None, :]
     criterion = np.einsum("pkl,pkl->p", kernel_x @ centred @ kernel_y, centred)
     norm_x, norm_y = _self_norm(p, kernel_x), _self_norm(q, kernel_y)
