@@ -130,9 +130,7 @@ def _matrices(table: FeatureTable, n_measures: int) -> dict[str, AssociationMatr
     made = {
         "auto": _as_matrix("auto", table, strength, sign=sign),
         "pearson": _as_matrix("pearson", table, undefined),
-        "theils_u": _as_matrix(
-            "theils_u", table, strength**2 * np.linspace(0.5, 1, len(r))[:, None], symmetric=False
-        ),
+        "theils_u": _as_matrix("theils_u", table, strength**2 * np.linspace(0.5, 1, len(r))[:, None], symmetric=False),
         "mutual_information": _as_matrix("mutual_information", table, 2.5 * strength),
     }
     for k in range(n_measures - len(made)):
@@ -237,7 +235,14 @@ def _findings(names: tuple[str, ...]) -> tuple[Finding, ...]:
         Finding("table", "Everything hangs together", "A dense table.", "Look at the map.", 0.2, View("heatmap", (a, b))),
     ]  # fmt: skip
     made += [
-        Finding("relevant", f"{name} relates to {names[-1]}", "It does.", f"Keep {name}.", 0.1, View("pair", (name, names[-1])))
+        Finding(
+            "relevant",
+            f"{name} relates to {names[-1]}",
+            "It does.",
+            f"Keep {name}.",
+            0.1,
+            View("pair", (name, names[-1])),
+        )
         for name in names[2:10]
     ]
     return tuple(made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from covey.report._files import write_text
 from covey.report._model import ReportData
@@ -66,7 +69,7 @@ def render(data: ReportData) -> str:
         counts=Counter(f.kind for f in data.findings),
         pictures=PICTURES,
         sections=_sections(data),
-        how=list(_flatten(data.how)),
+        how=[(_words(name), readable(value)) for name, value in data.how.items() if value not in ([], ())],
         payload=pack(data),
         style=_asset("page.css"),
         script=_script(),
@@ -98,6 +101,8 @@ def readable(value: Any) -> str:
     >>> [readable(v) for v in (32561, 0.123456, 1.0, 2.5e-12, float("nan"), True, "ranks")]
     ['32,561', '0.123', '1', '2.5 × 10⁻¹²', '–', 'yes', 'ranks']
     """
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None or value != value:
@@ -106,12 +111,16 @@ def readable(value: Any) -> str:
         return f"{value:,}".replace("-", "−")
     if isinstance(value, float):
         return _readable_float(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_words(key)} {readable(item)}" for key, item in value.items())
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(readable(item) for item in value)
     return str(value)
 
 
 def _readable_float(value: float) -> str:
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     if value and (abs(value) < 1e-3 or abs(value) >= 1e9):
         mantissa, exponent = f"{value:.1e}".split("e")
         power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
@@ -129,7 +138,7 @@ def _facts(data: ReportData) -> list[tuple[str, str]]:
     return [
         (f"{data.n_rows:,}", "rows"),
         (f"{data.n_columns:,}", "columns"),
-        (f"{missing / cells:.1%}" if cells else "–", "cells missing"),
+        (f"{100 * missing / cells:.1f}\u00a0%" if cells else "–", "cells missing"),
         (f"{n_pairs:,}", "pairs compared"),
         (f"{len(data.groups):,}", "redundant groups"),
         (f"{len(data.findings):,}", "findings"),
@@ -151,13 +160,8 @@ def _sections(data: ReportData) -> list[tuple[str, str]]:
     return [(anchor, heading) for anchor, heading, wanted in offered if wanted]
 
 
-def _flatten(how: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested facts as (name, readable value) lines."""
-    lines: list[tuple[str, str]] = []
-    for key, value in how.items():
-        name = f"{prefix}{str(key).replace('_', ' ')}"
-        lines += _flatten(value, f"{name}: ") if isinstance(value, Mapping) else [(name, readable(value))]
-    return lines
+def _words(name: Any) -> str:
+    return str(name).replace("_", " ")
 
 
 def _asset(name: str) -> str:

@@ -44,6 +44,8 @@ function readable(value, digits = 4) {
 
 const fixed = (value, digits = 2) => (Number.isFinite(value) ? minus(value.toFixed(digits)).replace(/^−(0\.?0*)$/, "$1") : "–");
 
+const percent = (share, digits = 0) => `${(share * 100).toFixed(digits)}\u00a0%`;
+
 function readableP(p) {
   if (!Number.isFinite(p)) return "–";
   if (p < 1e-300) return "< 10⁻³⁰⁰";

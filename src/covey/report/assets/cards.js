@@ -3,7 +3,8 @@
 const CARD_STATISTICS = 5;
 
 function cardKind(report, column) {
-  const missing = column.n_missing ? `, ${((column.n_missing / report.nRows) * 100).toFixed(column.n_missing / report.nRows < 0.01 ? 2 : 1)}% missing` : "";
+  const share = column.n_missing / report.nRows;
+  const missing = share > 0 ? `, ${percent(share, share < 0.01 ? 2 : 1)} missing` : "";
   return `${column.kind === "id" ? "identifier" : column.kind}, ${plural(column.n_unique, "distinct value")}${missing}`;
 }
 

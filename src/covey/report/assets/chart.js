@@ -133,7 +133,7 @@ function bars(labels, counts, most) {
   return h("div", { class: "plot bars" }, rows.map(([label, count]) => [
     h("span", { title: label }, label),
     h("i", { style: `width:${clamp((count / largest) * 100, 0, 100)}%` }),
-    h("em", {}, `${((count / total) * 100).toFixed(count / total < 0.01 ? 1 : 0)}%`),
+    h("em", {}, percent(count / total, count / total < 0.01 ? 1 : 0)),
   ]));
 }
 

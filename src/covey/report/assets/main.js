@@ -172,7 +172,7 @@ async function start() {
       parts.heatmap.focusOn(view.columns);
     } else if (view.kind === "relevance" && report.relevance.length) {
       begin($("#relevance"));
-      if (view.columns.length) parts.relevance.reveal(view.columns[0]);
+      if (view.columns.length) parts.relevance.reveal(view.columns);
       else goTo("relevance");
     } else if (["pair", "group", "reversal", "order"].includes(view.kind)) {
       panel.open(view);

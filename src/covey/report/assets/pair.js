@@ -324,7 +324,7 @@ function mosaic(left, right, names, width) {
       const column = columns.find((c) => px >= xAt(c.start) && px < xAt(c.end));
       const tile = column?.tiles.find((t) => py >= yAt(t.top) && py < yAt(t.bottom));
       return tile && `${names[0]}: ${leftLabels[tile.a]}\n${names[1]}: ${rightLabels[tile.b]}\n${plural(tile.count, "row")}, ` +
-        `${((tile.bottom - tile.top) * 100).toFixed(1)}% of this column\n${fixed(tile.count / tile.expected)} × what independence expects`;
+        `${percent(tile.bottom - tile.top, 1)} of this column\n${fixed(tile.count / tile.expected)} × what independence expects`;
     };
   });
 }

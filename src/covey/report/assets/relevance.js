@@ -58,14 +58,14 @@ class RelevanceTable {
     $(`[data-sort="${CSS.escape(key)}"]`, this.table).focus();
   }
 
-  // Shows one feature's row, lit.
-  reveal(name) {
-    if (!$(`tr[data-name="${CSS.escape(name)}"]`, this.table)) this.showAll();
-    const row = $(`tr[data-name="${CSS.escape(name)}"]`, this.table);
-    $$("tr.lit", this.table).forEach((other) => other.classList.remove("lit"));
-    row?.classList.add("lit");
-    (row ?? this.table).scrollIntoView({ block: "center" });
-    $("button", row ?? this.table)?.focus({ preventScroll: true });
+  // Shows the rows of some features, lit.
+  reveal(names) {
+    const rowOf = (name) => $(`tr[data-name="${CSS.escape(name)}"]`, this.table);
+    if (!names.every(rowOf)) this.showAll();
+    $$("tbody tr", this.table).forEach((row) => row.classList.toggle("lit", names.includes(row.dataset.name)));
+    const first = $("tr.lit", this.table) ?? this.table;
+    first.scrollIntoView({ block: "center" });
+    $("button", first).focus({ preventScroll: true });
   }
 
   estimate(numbers, measure) {
@@ -74,7 +74,7 @@ class RelevanceTable {
     const [from, to] = this.scales.get(measure);
     const at = (v) => (4 + (92 * (v - from)) / (to - from)).toFixed(2) + "%";
     const whisker = low !== null && high !== null && svg("line", { x1: at(low), x2: at(high), y1: 9, y2: 9, stroke: "var(--ink)", "stroke-width": 1.4 });
-    const words = `${fixed(value, 3)}${whisker ? `, 95% interval ${fixed(low, 3)} to ${fixed(high, 3)}` : ""}${p === null ? "" : `, p ${readableP(p)}`}`;
+    const words = `${fixed(value, 3)}${whisker ? `, 95\u00a0% interval ${fixed(low, 3)} to ${fixed(high, 3)}` : ""}${p === null ? "" : `, p ${readableP(p)}`}`;
     return h("div", { class: "estimate", title: words },
       svg("svg", { role: "img", "aria-label": words },
         svg("line", { x1: at(0), x2: at(0), y1: 1, y2: 17, stroke: "var(--strong-line)" }),

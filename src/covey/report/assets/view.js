@@ -177,7 +177,7 @@ function relatedFindings(report, columns, panel) {
 function groupContent(report, columns, width, panel) {
   const group = report.groups.find((g) => columns.every((name) => g.members.includes(name)));
   const at = columns.map((name) => report.position.get(name)).filter((k) => k !== undefined);
-  const share = (value) => (value === null || value === undefined ? "–" : `${(value * 100).toFixed(0)}%`);
+  const share = (value) => (value === null || value === undefined ? "–" : percent(value));
   const facts = group && h("dl", { class: "stats" },
     h("dt", {}, "Keep"), h("dd", {}, group.representative),
     h("dt", {}, "Weakest link in the group"), h("dd", {}, fixed(group.weakest)),
