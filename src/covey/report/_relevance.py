@@ -19,6 +19,8 @@ FOR_NUMBERS = ("auto", "pearson", "spearman", "distance_correlation", "mutual_in
 UNBOUNDED = frozenset({"mutual_information"})
 MOST_INTERVALS = 60
 MOST_CELLS = 1 << 14
+# How far draws spread hardly depends on the number of bins; what they cost does.
+MOST_BINS = 32
 
 
 def relevance(material: Material) -> tuple[Relevance, ...]:
@@ -70,7 +72,7 @@ def _with_intervals(
             draws = _product_draws(material, name, kernel, bootstrap)
             out[measure] = _bounded(measure, estimate, draws)
         elif isinstance(kernel, TableKernel):
-            families.setdefault((kernel.max_bins(material.n_rows), kernel.scale), []).append(measure)
+            families.setdefault((_bins(kernel, material), kernel.scale), []).append(measure)
     for members in families.values():
         for measure, draws in _table_draws(material, name, members, bootstrap).items():
             out[measure] = _bounded(measure, estimates[measure], draws)
@@ -89,6 +91,10 @@ def _product_draws(material: Material, name: str, kernel: ProductKernel, bootstr
     return bootstrap.correlations(view(material.place[name]), view(material.place[material.target]))
 
 
+def _bins(kernel: TableKernel, material: Material) -> int:
+    return min(kernel.max_bins(material.n_rows), MOST_BINS)
+
+
 def _table_draws(
     material: Material, name: str, measures: Sequence[str], bootstrap: Resampling
 ) -> dict[str, np.ndarray]:
@@ -96,7 +102,7 @@ def _table_draws(
     kernels = {measure: get(measure).kernel for measure in measures}
     first = next(iter(kernels.values()))
     assert isinstance(first, TableKernel)
-    bins = first.max_bins(material.n_rows)
+    bins = _bins(first, material)
     x, y = (
         code_column(material.store, material.place[column], bins, first.scale) for column in (name, material.target)
     )
