@@ -130,6 +130,14 @@ class PairKernel:
         engine: Engine,
         pvalues: bool,
     ) -> PairStatistics:
+        sums = self.sums(store, left, right, engine)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.finish(sums, pvalues)
+
+    def sums(
+        self, store: ColumnStore, left: NDArray[np.intp], right: NDArray[np.intp], engine: Engine
+    ) -> NDArray[np.float64]:
+        """What the numba kernel finds for each pair, shape (n_pairs, n_statistics)."""
         used, position = np.unique(np.concatenate([left, right]), return_inverse=True)
         columns = SortedColumns.of(store, [int(j) for j in used], engine, self.uses_values)
         kernel = self.load()
@@ -137,9 +145,7 @@ class PairKernel:
         def run(i: NDArray[np.intp], j: NDArray[np.intp]) -> NDArray[np.float64]:
             return kernel(columns.values, columns.order, columns.runs, columns.present, columns.n_present, i, j)
 
-        sums = map_pairs(engine, run, position[: len(left)], position[len(left) :])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self.finish(sums, pvalues)
+        return map_pairs(engine, run, position[: len(left)], position[len(left) :])
 
 
 def from_module(module: str, name: str) -> Callable[[], Any]:

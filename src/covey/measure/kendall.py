@@ -38,7 +38,7 @@ def _finish(sums: NDArray[np.float64], pvalues: bool) -> PairStatistics:
     total = n * (n - 1) / 2
     untied_x, untied_y = total - tie_x, total - tie_y
     defined = (untied_x > 0) & (untied_y > 0)
-    value = np.where(defined, np.clip(surplus / np.sqrt(untied_x) / np.sqrt(untied_y), -1.0, 1.0), np.nan)
+    value = np.where(defined, np.clip(surplus / np.sqrt(untied_x * untied_y), -1.0, 1.0), np.nan)
     if not pvalues:
         return PairStatistics(value, n.astype(np.int64))
     m = n * (n - 1)

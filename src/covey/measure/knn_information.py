@@ -19,8 +19,8 @@ def knn_mutual_information(x: NDArray, y: NDArray, n_neighbors: int = N_NEIGHBOR
     """Mutual information in nats of two complete columns, at least one of them of numbers.
 
     Two columns of numbers: the first estimator of Kraskov, Stoegbauer and Grassberger; a number and categories: that of
-    Ross. Ties among numbers are parted by noise of 1e-10 standard deviations from a fixed seed, the same whichever column
-    comes first.
+    Ross. Ties among numbers are parted by noise of 1e-10 standard deviations from a fixed seed, the same whichever
+    column comes first.
 
     Parameters
     ----------

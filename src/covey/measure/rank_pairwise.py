@@ -14,7 +14,7 @@ from covey.measure.rank import spearman
 def _finish(sums: NDArray[np.float64], pvalues: bool) -> PairStatistics:
     n, square_x, square_y, product = sums.T
     defined = (square_x > 0) & (square_y > 0)
-    value = np.where(defined, np.clip(product / np.sqrt(square_x) / np.sqrt(square_y), -1.0, 1.0), np.nan)
+    value = np.where(defined, np.clip(product / np.sqrt(square_x * square_y), -1.0, 1.0), np.nan)
     return PairStatistics(value, n.astype(np.int64), correlation_pvalue(value, n) if pvalues else None)
 
 

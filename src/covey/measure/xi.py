@@ -16,7 +16,8 @@ def chatterjee_xi(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """How well `x` determines `y`: Chatterjee's xi of two complete columns, by the definition.
 
     The paper breaks ties of `x` at random; here the value is the expectation over all such orders, so that it needs no
-    seed and does not depend on the order of the rows.
+    seed and does not depend on the order of the rows. P-values are those of the paper for one random order; as the
+    expectation varies less, they are too large (safe) where `x` has many ties.
 
     Returns
     -------
