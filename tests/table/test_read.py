@@ -252,3 +252,72 @@ def test_unknown_columns_and_encodings(tmp_path):
     (tmp_path / "t.csv").write_text("a\n1\n")
     with pytest.raises(ValueError, match="no encoding 'utf-99'"):
         read(tmp_path / "t.csv", encoding="utf-99")
+
+
+def test_declared_categories_stay_categories():
+    frame = pd.DataFrame(
+        {
+            "digits": pd.Categorical(["3", "1", "3"]),
+            "numbers": pd.Categorical([10, 9, 10]),
+            "bins": pd.cut([1.0, 5.0, 9.0], [0, 3, 6, 10]),
+            "truth": pd.Categorical([True, False, True]),
+        }
+    )
+    table = read(frame)
+    assert table.kinds == ("categorical", "categorical", "categorical", "boolean")
+    assert [table[name].categories for name in ("digits", "numbers")] == [("1", "3"), ("9", "10")]
+    assert table["bins"].labels().tolist() == ["(0, 3]", "(3, 6]", "(6, 10]"]
+    arrow = frame.drop(columns="bins")
+    assert_same(read(pa.Table.from_pandas(arrow)), read(arrow))
+
+
+def test_periods_are_dates_and_masked_values_are_missing():
+    table = read(pd.DataFrame({"month": pd.period_range("1970-01", periods=3, freq="M")}))
+    assert table.kinds == ("datetime",) and table["month"].values.tolist() == [0.0, 31 * 86400.0, 59 * 86400.0]
+    masked = read(np.ma.masked_array([[1.0, 2.0], [3.0, 4.0]], mask=[[False, True], [False, False]]))
+    assert np.isnan(masked["x1"].values[0]) and masked["x0"].values.tolist() == [1.0, 3.0]
+
+
+def test_decimal_commas_of_semicolon_files(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a;b\n1,5;2,345\n-2,25;3,456\n")
+    assert read(path)["a"].values.tolist() == [1.5, -2.25]
+    path.write_text("b\t c\n2,345\tx\n3,456\ty\n")  # may be thousands
+    assert read(path).kinds == ("categorical", "categorical")
+
+
+def test_a_parquet_file_is_read_only_where_wanted(tmp_path):
+    table = pa.table({"a": [1.5, 2.5], "lists": [[1], [2]]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert read(tmp_path / "t.parquet", columns=["a"]).names == ("a",)
+    with pytest.raises(TypeError, match="'lists' holds list"):
+        read(tmp_path / "t.parquet")
+
+
+def test_a_table_can_be_given_other_kinds():
+    table = read({"zip": [2139, 94110, 2139], "x": [0.5, 1.5, 2.5]})
+    other = read(table, kinds={"zip": "categorical"})
+    assert other.kinds == ("categorical", "numeric") and other["zip"].categories == ("2139", "94110")
+    with pytest.raises(ValueError, match="kinds: no column 'zap'"):
+        read(table, kinds={"zap": "numeric"})
+
+
+@pytest.mark.parametrize(
+    ("columns", "error", "message"),
+    [(["a", "a"], ValueError, "'a' is named twice"), ([], ValueError, "at least one"), ("a", TypeError, "a list")],
+)
+def test_columns_must_be_a_list_of_different_names(columns, error, message):
+    with pytest.raises(error, match=message):
+        read({"a": [1.0, 2.0]}, columns=columns)
+
+
+@pytest.mark.parametrize("value", [object(), 1j, b"bytes", {"a": 1}, [1]])
+def test_values_that_are_no_scalars_are_refused_by_name(value):
+    with pytest.raises(TypeError, match="column 'odd'"):
+        read({"odd": [value, value]})
+
+
+def test_a_separator_is_one_character(tmp_path):
+    (tmp_path / "t.csv").write_text("a||b\n1||2\n")
+    with pytest.raises(ValueError, match="sep must be one character"):
+        read(tmp_path / "t.csv", sep="||")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,11 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from covey.table._table import KINDS, Column, Kind, Note
+from covey.table._words import Words, dates_of, encode, in_order, is_truth, numbers_of
 
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "Null", "null", "None", "#N/A", "<NA>")
-_TRUTH = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"))
-_DATE = re.compile(r"\d{4}[-/]\d{2}[-/]\d{2}([T ]|$)")
-_ZONE = re.compile(r":\d\d(\.\d+)?\s*(Z|[+-]\d\d(:?\d\d)?)$")
 _FEW_ROWS = 30  # below this, being unique says little
 _MOSTLY_NUMBERS = 0.95
 
@@ -205,40 +201,28 @@ def _from_words(
     name: str, values: pa.Array, kind: str | None, missing: Sequence[str], whole: bool
 ) -> tuple[Column, list[Note]]:
     declared = pa.types.is_dictionary(values.type)
-    ordered = declared and values.type.ordered
-    if not declared:
-        values = values.dictionary_encode()
-    words = [None if w is None else w.strip() for w in values.dictionary.to_pylist()]
-    indices = values.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
-    absent = set(missing)
-    labels = [None if w is None or w in absent else w for w in words]
-    counts = np.bincount(indices[indices >= 0], minlength=len(labels))
-    used = {w for w, c in zip(labels, counts) if w is not None and c}
-    if not used:
+    words = encode(values, missing)
+    if not len(words.labels):
         return _no_words(name, len(values), kind, whole)
-    notes = []
+    share = 0.0
     if kind in ("numeric", "datetime") or (kind is None and not declared):
-        numbers, share = _parsed(labels, counts)
+        numbers = numbers_of(words.labels)
+        share = words.counts[~np.isnan(numbers)].sum() / words.n_present
         if kind == "numeric" or (kind is None and share >= _MOSTLY_NUMBERS):
-            if not share and whole:
-                raise ValueError(f"column {name!r} cannot be numeric: none of its values is a number")
-            return _mixed_numbers(name, numbers, labels, counts, indices, kind, whole)
-        stamps = _dates(labels, counts)
-        if stamps is not None:
-            return _numeric(name, np.append(stamps, np.nan)[indices], kind, whole, default="datetime")
+            return _mostly_numbers(name, words, numbers, kind, whole)
+        seconds = dates_of(words.labels)
+        if seconds is not None:
+            return _numeric(name, np.append(seconds, np.nan)[words.codes], kind, whole, default="datetime")
         if kind == "datetime":
             raise ValueError(f"column {name!r} cannot be datetime: its values are not dates such as 2024-05-31")
-        if share > 1.0 - _MOSTLY_NUMBERS:
-            notes.append(Note(name, "mixed", f"{name}: {share:.0%} of the values are numbers, the others words"))
-    categories = _category_order(labels, used, ordered)
-    position = {label: k for k, label in enumerate(categories)}
-    lookup = np.array([-1 if w is None or w not in used else position[w] for w in labels] + [-1], dtype=np.int32)
-    codes = lookup[indices]
-    if kind == "boolean" and len(categories) > 2:
-        raise ValueError(f"column {name!r} has {len(categories)} distinct values and cannot be boolean")
-    return _coded(
-        name, codes, categories, kind or _word_kind(categories, codes, declared), whole and kind is None
-    ), notes
+    notes = []
+    if share > 1.0 - _MOSTLY_NUMBERS:
+        notes.append(Note(name, "mixed", f"{name}: {share:.0%} of the values are numbers, the others words"))
+    if kind == "boolean" and len(words.labels) > 2:
+        raise ValueError(f"column {name!r} has {len(words.labels)} distinct values and cannot be boolean")
+    codes, categories = _sorted_codes(words, keep=declared and values.type.ordered)
+    found = kind or _word_kind(categories, words.n_present, declared)
+    return _coded(name, codes, categories, found, whole and kind is None), notes
 
 
 def _no_words(name: str, n_rows: int, kind: str | None, whole: bool) -> tuple[Column, list[Note]]:
@@ -248,69 +232,30 @@ def _no_words(name: str, n_rows: int, kind: str | None, whole: bool) -> tuple[Co
     return _numeric(name, np.full(n_rows, np.nan), kind, whole)
 
 
-def _parsed(labels: Sequence[str | None], counts: NDArray) -> tuple[NDArray[np.float64], float]:
-    """Labels as numbers (NaN where they are not) and the share of the present rows that are numbers."""
-    numbers = np.full(len(labels), np.nan)
-    total = good = 0
-    for k, label in enumerate(labels):
-        if label is None or not counts[k]:
-            continue
-        total += counts[k]
-        with suppress(ValueError):
-            if "_" not in label:  # float takes 1_000, no reader of tables does
-                numbers[k] = float(label)
-                good += counts[k]
-    return numbers, good / total
-
-
-def _mixed_numbers(
-    name: str,
-    numbers: NDArray[np.float64],
-    labels: Sequence[str | None],
-    counts: NDArray,
-    indices: NDArray,
-    kind: str | None,
-    whole: bool,
+def _mostly_numbers(
+    name: str, words: Words, numbers: NDArray[np.float64], kind: str | None, whole: bool
 ) -> tuple[Column, list[Note]]:
-    lost = [k for k, label in enumerate(labels) if label is not None and counts[k] and np.isnan(numbers[k])]
-    column, notes = _numeric(name, np.append(numbers, np.nan)[indices], kind, whole)
-    if lost:
-        n = int(counts[lost].sum())
-        example = labels[lost[0]]
+    lost = np.flatnonzero(np.isnan(numbers))
+    if len(lost) == len(numbers) and whole:
+        raise ValueError(f"column {name!r} cannot be numeric: none of its values is a number")
+    column, notes = _numeric(name, np.append(numbers, np.nan)[words.codes], kind, whole)
+    if len(lost):
+        n, example = words.counts[lost].sum(), words.labels[lost[0]].as_py()
         notes.append(Note(name, "mixed", f"{name}: {n} values that are no numbers, such as {example!r}, are missing"))
     return column, notes
 
 
-def _dates(labels: Sequence[str | None], counts: NDArray) -> NDArray[np.float64] | None:
-    """Seconds since 1970 of ISO dates (UTC where no zone is told), or None when a label that occurs is none."""
-    used = [label if c else None for label, c in zip(labels, counts)]
-    if not all(_DATE.match(label) for label in used if label is not None):
-        return None
-    stamps = np.full(len(used), np.nan)
-    for zone in (None, "UTC"):
-        part = [k for k, label in enumerate(used) if label is not None and bool(_ZONE.search(label)) == bool(zone)]
-        text = pa.array([str(used[k]).replace("/", "-") for k in part], pa.string())
-        try:
-            stamps[part] = _seconds(text.cast(pa.timestamp("us", zone)))
-        except pa.ArrowInvalid:
-            return None
-    return stamps
+def _sorted_codes(words: Words, keep: bool) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """Codes into the sorted labels (or, to `keep` a declared order, into the labels as they are)."""
+    order = np.arange(len(words.labels)) if keep else in_order(words.labels)
+    place = np.full(len(order) + 1, -1, dtype=np.int32)
+    place[order] = np.arange(len(order))
+    return place[words.codes], tuple(words.labels.take(pa.array(order)).to_pylist())
 
 
-def _category_order(labels: Sequence[str | None], used: set[str], ordered: bool) -> tuple[str, ...]:
-    if ordered:
-        return tuple(dict.fromkeys(label for label in labels if label in used))
-    folded = sorted(used, key=str.lower) if len(used) == 2 else []
-    for truth in _TRUTH:
-        if tuple(sorted(f.lower() for f in folded)) == tuple(sorted(truth)):
-            return tuple(sorted(folded, key=lambda w: w.lower() == truth[1]))
-    return tuple(sorted(used))
-
-
-def _word_kind(categories: Sequence[str], codes: NDArray, declared: bool) -> str:
-    if len(categories) == 2 and any(tuple(c.lower() for c in categories) == truth for truth in _TRUTH):
+def _word_kind(categories: Sequence[str], n_present: int, declared: bool) -> str:
+    if is_truth(categories):
         return "boolean"
-    n_present = int(np.count_nonzero(codes >= 0))
     if declared or n_present < _FEW_ROWS or len(categories) < 0.5 * n_present:
         return "categorical"
     sample = categories[:: max(1, len(categories) // 500)]
@@ -320,7 +265,8 @@ def _word_kind(categories: Sequence[str], codes: NDArray, declared: bool) -> str
 
 
 def _coded(name: str, codes: NDArray[np.int32], categories: tuple[str, ...], kind: str, whole: bool) -> Column:
-    if whole and len(codes) > 1 and len(np.unique(codes[codes >= 0])) <= 1:
+    present = codes[codes >= 0]
+    if whole and len(codes) > 1 and (not len(present) or present.min() == present.max()):
         kind = "constant"
     return Column(name, kind, codes, categories)  # type: ignore[arg-type]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,12 +19,14 @@ from covey.table._sources import (
     ARROW,
     PARQUET,
     csv_options,
+    decimal_point,
     end_of_header,
     ending,
     head_of_text,
     header,
     is_text,
     locate,
+    parse_rows,
     separator_of,
 )
 from covey.table._table import FeatureTable
@@ -167,6 +170,7 @@ class TextRows:
 
     path: Path
     separator: str
+    decimal: str
     encoding: str
     missing: tuple[str, ...]
     header_lines: int
@@ -186,11 +190,12 @@ class TextRows:
         end = end_of_header(head)
         if not head[end:].strip():
             raise ValueError(f"{path} has a header but no rows")
-        try:
-            types = _text_types(head[end:], separator, missing, [kinds.get(name) for name in clean_names(names)[0]])
-        except pa.ArrowInvalid as error:
-            raise ValueError(f"{path} cannot be read: {error}") from None
-        return cls(path, separator, encoding, tuple(missing), len(head[:end].splitlines()), types, list(names))
+        body = head[end:]
+        schema = parse_rows(path, body, separator, len(names), missing).schema
+        types = _text_types(schema.types, [kinds.get(name) for name in clean_names(names)[0]])
+        decimal = decimal_point(body, separator)
+        lines = len(head[:end].splitlines())
+        return cls(path, separator, decimal, encoding, tuple(missing), lines, types, list(names))
 
     @property
     def n_rows(self) -> None:
@@ -198,7 +203,7 @@ class TextRows:
 
     def blocks(self, positions: Sequence[int], rows: int) -> Iterator[Raw]:
         numbered = [str(k) for k in range(len(self.names))]
-        parse, convert = csv_options(self.separator, self.missing, dict(zip(numbered, self.types)))
+        parse, convert = csv_options(self.separator, self.missing, dict(zip(numbered, self.types)), self.decimal)
         convert.include_columns = [numbered[p] for p in positions]
         options = pacsv.ReadOptions(
             column_names=numbered,
@@ -211,35 +216,33 @@ class TextRows:
                 for batch in reader:
                     for start in range(0, batch.num_rows, rows):
                         yield [column.slice(start, rows) for column in batch.columns]
-        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        except (pa.ArrowInvalid, UnicodeDecodeError, OSError) as error:
             raise ValueError(self._broken(str(error))) from None
 
     def _broken(self, error: str) -> str:
-        mend = "give another encoding=" if "UTF8" in error or "codec" in error else "mend the line"
-        for column, name in enumerate(self.names):
-            if f"column #{column}:" in error:
-                mend = f"if {name!r} holds words as well as numbers, give kinds={{{name!r}: 'categorical'}}"
+        mend = "mend the line"
+        if "UTF8" in error or "codec" in error:
+            mend = "give another encoding="
+        elif "compress" in error:
+            mend = "get the file again"
+        elif found := re.search(r"column #(\d+):.* to double", error):
+            name = clean_names(self.names)[0][int(found[1])]
+            mend = f"if {name!r} holds words as well as numbers, give kinds={{{name!r}: 'categorical'}}"
         return f"{self.path} cannot be streamed: {error}; {mend}"
 
     def split(self, k: int) -> Sequence[Rows]:
         return [self]
 
 
-def _text_types(
-    body: bytes, separator: str, missing: Sequence[str], kinds: Sequence[str | None]
-) -> tuple[pa.DataType, ...]:
+def _text_types(sniffed: Sequence[pa.DataType], kinds: Sequence[str | None]) -> tuple[pa.DataType, ...]:
     """Numbers as doubles (a later block may have decimals or gaps), all else and what is known to be words as text."""
-    parse, convert = csv_options(separator, missing)
-    options = pacsv.ReadOptions(column_names=[str(k) for k in range(len(kinds))])
-    schema = pacsv.read_csv(pa.BufferReader(body), options, parse, convert).schema
-    return tuple(
-        pa.float64()
-        if kind in (None, "numeric") and (pa.types.is_integer(t) or pa.types.is_floating(t))
-        else t
-        if pa.types.is_time(t)
-        else pa.string()
-        for t, kind in zip(schema.types, kinds)
-    )
+
+    def settled(found: pa.DataType, kind: str | None) -> pa.DataType:
+        if kind in (None, "numeric") and (pa.types.is_integer(found) or pa.types.is_floating(found)):
+            return pa.float64()
+        return found if pa.types.is_time(found) else pa.string()
+
+    return tuple(settled(found, kind) for found, kind in zip(sniffed, kinds))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ import codecs
 import gzip
 import io
 import lzma
+import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -141,8 +142,11 @@ def as_utf8(data: bytes, name: str, encoding: str | None) -> bytes:
 
 def head_of_text(path: Path, encoding: str | None, size: int = 1 << 20) -> tuple[bytes, str]:
     """The first whole lines of a text file, as UTF-8, and its encoding."""
-    with pa.input_stream(str(path)) as handle:  # decompresses .gz and .bz2 by the ending
-        data = handle.read(size)
+    try:
+        with pa.input_stream(str(path)) as handle:  # decompresses .gz and .bz2 by the ending
+            data = handle.read(size)
+    except OSError as error:
+        raise ValueError(f"{path} is not a whole {path.suffix} file: {error}") from None
     whole = len(data) < size
     encoding = encoding or encoding_of(data, str(path), whole)
     try:
@@ -216,7 +220,7 @@ def _outside_quotes(line: str, separator: str) -> int:
 
 
 def csv_options(
-    separator: str, missing: Sequence[str], types: dict[str, pa.DataType] | None = None
+    separator: str, missing: Sequence[str], types: dict[str, pa.DataType] | None = None, decimal: str = "."
 ) -> tuple[pacsv.ParseOptions, pacsv.ConvertOptions]:
     """How PyArrow reads our text files."""
     words = list(dict.fromkeys([*missing, *(f" {m}" for m in missing)]))
@@ -229,6 +233,7 @@ def csv_options(
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
             column_types=types,
+            decimal_point=decimal,
         ),
     )
 
@@ -244,28 +249,54 @@ def read_text(
         If it has no rows, ragged rows (the line is told), or is no text.
     """
     data = as_utf8(read_bytes(path), str(path), encoding)
-    if not data.strip():
+    if not data or data.isspace():
         raise ValueError(f"{path} is empty")
     separator = separator_of(path, data, separator)
     names = header(data, separator)
-    parse, convert = csv_options(separator, missing if missing is not None else MISSING)
-    numbered = [f"{k}" for k in range(len(names))]
-    options = pacsv.ReadOptions(column_names=numbered, skip_rows=0)
     body = data[end_of_header(data) :]
-    if not body.strip():
+    if not body or body.isspace():
         raise ValueError(f"{path} has a header but no rows")
+    return names, parse_rows(path, body, separator, len(names), missing if missing is not None else MISSING).columns
+
+
+def parse_rows(path: Path, body: bytes, separator: str, n_columns: int, missing: Sequence[str]) -> pa.Table:
+    """The rows after the header as Arrow columns named 0, 1, 2, ...
+
+    Raises
+    ------
+    ValueError
+        If a row has another number of cells; the line is told.
+    """
+    numbered = [str(k) for k in range(n_columns)]
+    options = pacsv.ReadOptions(column_names=numbered)
+    decimal = decimal_point(body, separator)
+    parse, convert = csv_options(separator, missing, decimal=decimal)
     try:
-        table = pacsv.read_csv(pa.BufferReader(body), options, parse, convert)
+        return pacsv.read_csv(pa.BufferReader(body), options, parse, convert)
     except pa.ArrowInvalid as error:
         if "columns, got" in str(error):
             raise ValueError(_ragged(path, body, options, separator)) from None
-        words = {name: pa.string() for name in numbered}
-        parse, convert = csv_options(separator, missing if missing is not None else MISSING, words)
+        parse, convert = csv_options(separator, missing, {name: pa.string() for name in numbered}, decimal)
         try:
-            table = pacsv.read_csv(pa.BufferReader(body), options, parse, convert)
+            return pacsv.read_csv(pa.BufferReader(body), options, parse, convert)
         except pa.ArrowInvalid as again:
             raise ValueError(f"{path} cannot be read: {again}") from None
-    return names, table.columns
+
+
+def decimal_point(body: bytes, separator: str) -> str:
+    """A comma when numbers of the first lines are written so (and none with a point); else a point.
+
+    Examples
+    --------
+    >>> decimal_point(b"1,5;x\\n2,25;y\\n", ";")
+    ','
+    """
+    if separator == ",":
+        return "."
+    cells = re.split(rf"[{re.escape(separator)}\r\n]", body[: 1 << 16].decode("utf-8", "ignore"))
+    commas = any(re.fullmatch(r'"?\s*[+-]?\d+,(\d{1,2}|\d{4,})\s*"?', cell) for cell in cells)  # 1,234 may be thousands
+    points = any(re.fullmatch(r'"?\s*[+-]?\d+\.\d+\s*"?', cell) for cell in cells)
+    return "," if commas and not points else "."
 
 
 def header(data: bytes, separator: str) -> list[str]:
@@ -273,7 +304,7 @@ def header(data: bytes, separator: str) -> list[str]:
     import csv
 
     first = data[: end_of_header(data)].decode("utf-8")
-    return next(csv.reader(io.StringIO(first, newline=""), delimiter=separator))
+    return next(row for row in csv.reader(io.StringIO(first, newline=""), delimiter=separator) if row)
 
 
 def end_of_header(data: bytes) -> int:
