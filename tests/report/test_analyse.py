@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from _planted import analysed, codes, numbers, of_kind, shared_file, table
 
 from covey.engine import LocalEngine
 from covey.measure import associate
@@ -13,6 +12,7 @@ from covey.report._analyse import WIDE, analyse
 from covey.report._json import to_json
 from covey.report._page import render
 from covey.table import FeatureTable, read
+from tests.report._planted import analysed, codes, numbers, of_kind, shared_file, table
 
 
 def mixed(n_rows: int = 500) -> FeatureTable:

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from _planted import codes, numbers, table
 from hypothesis import given
 from hypothesis import strategies as st
 
 from covey.measure import associate
 from covey.report._columns import histogram_edges, nearest, notes_by_column, summarise
 from covey.table import FeatureTable, Note
+from tests.report._planted import codes, numbers, table
 
 finite = st.floats(-1e12, 1e12)
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from _planted import codes, material, numbers, table
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from covey.report._determination import (
     goodman_kruskal_tau,
     leaks,
 )
+from tests.report._planted import codes, material, numbers, table
 
 pairs = st.lists(st.tuples(st.integers(-1, 4), st.integers(-1, 3)), min_size=1, max_size=40)
 

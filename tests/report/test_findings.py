@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from _planted import analysed, codes, material, noise, numbers, of_kind, table
-from test_reversal import simpson
 
 from covey.report._findings import ranked
 from covey.report._findings.rows import count_repeated_rows
 from covey.report._model import Finding, View
+from tests.report._planted import analysed, codes, material, noise, numbers, of_kind, table
+from tests.report.test_reversal import simpson
 
 ALARMS = ("leak", "nonlinear", "reversal", "order", "missingness")
 

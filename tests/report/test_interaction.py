@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from _planted import codes, material, numbers, table
 
 from covey.report._interaction import crossed, interactions
+from tests.report._planted import codes, material, numbers, table
 
 
 def found_in(source, target="y"):

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from _planted import codes, material, numbers, table
 
 from covey.measure import associate
 from covey.report._material import affordable_rows, equal_parts, is_feature, reordered, with_target
+from tests.report._planted import codes, material, numbers, table
 
 
 def test_identifiers_text_constants_and_empty_columns_are_no_features() -> None:

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
-from _planted import codes, material, numbers, table
 
 from covey.report._missing import missing_effects, missing_together
+from tests.report._planted import codes, material, numbers, table
 
 
 def test_missingness_that_depends_on_another_column_is_found() -> None:

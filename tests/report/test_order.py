@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from _planted import codes, material, numbers, table
 
 from covey.report._order import is_sorted, kappa, order_effects, resemblances, sorted_by, window_means
+from tests.report._planted import codes, material, numbers, table
 
 
 def test_drift_is_found_and_noise_is_not() -> None:

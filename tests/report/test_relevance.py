@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from _planted import codes, material, numbers, table
 
 from covey.measure import associate
 from covey.report._relevance import MOST_INTERVALS, relevance
+from tests.report._planted import codes, material, numbers, table
 
 
 def mixed(n_rows: int = 1500, seed: int = 0):

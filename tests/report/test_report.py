@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from _planted import codes, numbers, table
 
 import covey
 from covey.report import Report, report
+from tests.report._planted import codes, numbers, table
 
 
 @pytest.fixture(scope="module")

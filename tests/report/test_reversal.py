@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from _planted import codes, material, numbers, table
 
 from covey.report._reversal import Within, correlations, grouping, reversals, scaled_ranks
+from tests.report._planted import codes, material, numbers, table
 
 
 def simpson(n_rows: int = 1200, seed: int = 0, slope: float = -1.0):

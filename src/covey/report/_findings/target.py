@@ -114,12 +114,8 @@ def nonlinear_findings(e: Evidence) -> list[Finding]:
     """Clear associations of ordered columns that have no direction: with the target, or without one among features."""
     matrix = e.matrices["auto"]
     q = matrix.qvalues()
-    straight = (
-        np.nanmax(np.abs([e.matrices[m].values for m in ("pearson", "spearman")]), axis=0, initial=0.0)
-        if matrix.rows
-        else np.zeros((0, 0))
-    )
-    defined = ~np.isnan(e.matrices["pearson"].values)
+    pearson, spearman = (np.abs(e.matrices[measure].values) for measure in ("pearson", "spearman"))
+    defined, straight = ~np.isnan(pearson), np.nan_to_num(np.fmax(pearson, spearman))
     with np.errstate(invalid="ignore"):
         clear = defined & (q <= ALPHA) & (matrix.values >= NONLINEAR_STRENGTH)
     clear &= (straight < STRAIGHT) & (straight < matrix.strength / 2)
