@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 REASONS: tuple[str, ...] = (
     "",
     "a column is constant on the rows where both are present",
-    "too few rows have both columns present for this measure",
+    "too few rows have both columns present to determine the measure",
     "the measure does not apply to this pair of kinds",
     "a column is an identifier or free text",
 )

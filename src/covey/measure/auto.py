@@ -39,7 +39,7 @@ def auto(x: NDArray, y: NDArray) -> float:
     Returns
     -------
     float
-        In 0..1; NaN when a column is constant or n < 4.
+        In 0..1; NaN when n < 4, or when a column is constant, but for one row at most, or a category on each row.
 
     References
     ----------

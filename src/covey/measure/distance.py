@@ -64,7 +64,8 @@ def distance_correlation_corrected(x: NDArray, y: NDArray) -> float:
     Returns
     -------
     float
-        At most 1, about 0 (and possibly negative) under independence; NaN when a column is constant or n < 4.
+        At most 1, about 0 (and possibly negative) under independence; NaN when n < 4, or when a column is constant, but
+        for one row at most, or a category on each row.
 
     References
     ----------
@@ -81,7 +82,7 @@ def distance_correlation_corrected(x: NDArray, y: NDArray) -> float:
         return float("nan")
     a, b = (_u_centred(distance_matrix(c)) for c in (x, y))
     variance = np.sum(a * a) * np.sum(b * b)
-    return float(np.sum(a * b) / np.sqrt(variance)) if variance > 1e-300 else float("nan")
+    return float(np.sum(a * b) / np.sqrt(variance)) if variance > 0 else float("nan")
 
 
 def _double_centred(d: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -94,7 +95,7 @@ def _u_centred(d: NDArray[np.float64]) -> NDArray[np.float64]:
     rows = d.sum(axis=0)
     u = d - (rows[:, None] + rows[None, :]) / (n - 2) + rows.sum() / ((n - 1) * (n - 2))
     np.fill_diagonal(u, 0.0)
-    return u
+    return np.where(np.abs(u) > 1e-12 * d.max(), u, 0.0)  # all but one row equal: 0, but for rounding
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,6 +77,8 @@ def theils_u(x: NDArray, y: NDArray) -> float:
     (1.0, 0.5)
     """
     information = mutual_information(x, y)
+    if np.isnan(information):
+        return information
     size = entropy(y) + (len(np.unique(y)) - 1) / (2 * len(y))
     return min(1.0, information / size)
 

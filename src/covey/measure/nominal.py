@@ -61,8 +61,7 @@ def chi_square(
     """Pearson's chi-square of a batch of joint tables, with n and the numbers of occupied rows and columns."""
     row, column = tables.sum(axis=2), tables.sum(axis=1)
     n = row.sum(axis=1)
-    inverse_row = np.where(row > 0, 1.0 / row, 0.0)
-    inverse_column = np.where(column > 0, 1.0 / column, 0.0)
+    inverse_row, inverse_column = (1.0 / np.maximum(side, 1.0) for side in (row, column))  # empty levels add nothing
     share = np.einsum("pkl,pkl,pk,pl->p", tables, tables, inverse_row, inverse_column, optimize=True)
     chi2 = np.maximum(n * (share - 1.0), 0.0)
     return (
