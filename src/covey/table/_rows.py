@@ -32,6 +32,7 @@ from covey.table._sources import (
 from covey.table._table import FeatureTable
 
 Raw = list[Any]
+_BUFFER = 1 << 18  # bytes a column; without it, whole row groups are held in memory
 
 
 class Rows(Protocol):
@@ -107,7 +108,7 @@ class ParquetRows:
 
         wanted = [self.names[p] for p in positions]
         try:
-            with pq.ParquetFile(self.path, pre_buffer=False) as file:
+            with pq.ParquetFile(self.path, pre_buffer=False, buffer_size=_BUFFER) as file:
                 for batch in file.iter_batches(rows, row_groups=list(self.groups), columns=wanted):
                     yield [batch.column(name) for name in wanted]
         except OSError as error:
