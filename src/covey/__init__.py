@@ -30,7 +30,20 @@ _HOME = {
     "report": "covey.report",
 }
 
-__all__ = [*_HOME, "__version__"]  # noqa: PLE0604
+__all__ = [
+    "AssociationMatrix",
+    "DaskEngine",
+    "FeatureTable",
+    "LocalEngine",
+    "__version__",
+    "associate",
+    "feature_groups",
+    "iter_blocks",
+    "measures",
+    "read",
+    "redundancy",
+    "report",
+]
 
 if TYPE_CHECKING:
     from covey.engine import DaskEngine, LocalEngine

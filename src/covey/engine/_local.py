@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from contextlib import AbstractContextManager
+from functools import lru_cache, partial
 from typing import Any, Protocol, TypeVar
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from covey.engine._reduce import State, fold, merge_in_order, partitions, runs
 
@@ -77,7 +79,7 @@ class LocalEngine:
     def map(self, function: Callable[[T], R], tasks: Sequence[T]) -> list[R]:
         """``[function(task) for task in tasks]``; the first exception of a task is raised."""
         n_threads = min(self.n_workers, len(tasks))
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             if n_threads <= 1:
                 return [function(task) for task in tasks]
             with ThreadPoolExecutor(n_threads) as pool:
@@ -85,11 +87,22 @@ class LocalEngine:
 
     def reduce(self, state: Callable[[], State], blocks: Iterable[Any]) -> State:
         """Fold pieces of `blocks` side by side and merge their states in order; at most a few pieces are held."""
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self.n_workers) as pool:
+        with one_blas_thread(), ThreadPoolExecutor(self.n_workers) as pool:
             pieces = partitions(blocks) or runs(blocks)
             partials = _map_lazily(pool, partial(fold, state), pieces, ahead=self.n_workers)
             total = merge_in_order(partials, lambda left, right: left.merge(right))
         return state() if total is None else total
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """A context in which BLAS uses one thread, so that there is one level of parallelism."""
+    return _controller(len(sys.modules)).limit(limits=1, user_api="blas")
+
+
+@lru_cache(maxsize=1)
+def _controller(n_modules: int) -> ThreadpoolController:
+    """The thread pools of the libraries loaded so far; looked up again when modules have been imported since."""
+    return ThreadpoolController()
 
 
 def _map_lazily(pool: ThreadPoolExecutor, function: Callable[[T], R], tasks: Iterable[T], ahead: int) -> Iterator[R]:

@@ -68,7 +68,9 @@ class Coding:
     levels: Levels
 
 
-def assign_bins(positions: NDArray[np.float64], counts: NDArray[np.float64], max_bins: int) -> NDArray[np.int64]:
+def assign_bins(
+    positions: NDArray[np.float64], counts: NDArray[np.float64], max_bins: int, cut_ends: bool = False
+) -> NDArray[np.int64]:
     """Bin of each distinct value: at most `max_bins`, more of them where the root of the density is large.
 
     Parameters
@@ -78,6 +80,8 @@ def assign_bins(positions: NDArray[np.float64], counts: NDArray[np.float64], max
     counts : ndarray of shape (n_distinct,)
         Weight of each.
     max_bins : int
+    cut_ends : bool, default=False
+        Give the extremes half the share of the other bins, so that no wide gap before them goes uncut.
 
     Returns
     -------
@@ -86,21 +90,28 @@ def assign_bins(positions: NDArray[np.float64], counts: NDArray[np.float64], max
 
     Examples
     --------
-    >>> assign_bins(np.array([0.0, 1.0, 2.0, 1000.0]), np.ones(4), 3)
+    >>> assign_bins(np.array([0.0, 1.0, 2.0, 1000.0]), np.ones(4), 3, cut_ends=True)
     array([0, 0, 1, 2])
+    >>> assign_bins(np.arange(8.0), np.ones(8), 4)
+    array([0, 0, 1, 1, 2, 2, 3, 3])
     """
     if len(positions) <= max_bins:
         return np.arange(len(positions))
     mass = (counts[1:] + counts[:-1]) / (2.0 * counts.sum())
     gap = np.diff(positions)
     share = np.sqrt(mass * (gap / gap.sum()))
+    n_shares = max_bins - 1 if cut_ends else max_bins
     for _ in range(8):  # a gap wider than one bin needs one cut, not several
-        limit = share.sum() / (max_bins - 1)
+        limit = share.sum() / n_shares
         if share.max() <= limit * (1 + 1e-9):
             break
         share = np.minimum(share, limit)
     cumulative = np.concatenate([[0.0], np.cumsum(share)])
-    raw = np.floor(cumulative / cumulative[-1] * (max_bins - 1) + 0.5)  # a share of one bin is always cut
+    place = cumulative / cumulative[-1] * n_shares
+    if cut_ends:
+        raw = np.floor(place + 0.5)
+    else:  # half of the outermost values' mass lies outside of the gaps
+        raw = np.minimum(np.floor(place + 1e-9), max_bins - 1)
     return np.concatenate([[0], np.cumsum(raw[1:] != raw[:-1])])
 
 
@@ -131,7 +142,7 @@ def numeric_levels(
         centre = np.average(values, weights=counts)
         spread = values[-1] - values[0]
         points = (values - centre) / spread if spread > 0 else np.zeros_like(values)
-    bins = assign_bins(points, counts, max_bins)
+    bins = assign_bins(points, counts, max_bins, cut_ends=scale == "value")
     starts = np.flatnonzero(np.concatenate([[True], bins[1:] != bins[:-1]]))
     mass = np.add.reduceat(counts, starts)
     first = np.add.reduceat(counts * points, starts)
