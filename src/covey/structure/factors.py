@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 # Least unique variance of a standardised variable: keeps a Heywood case (a factor that copies one variable)
 # from sending the likelihood to infinity.
@@ -167,7 +168,7 @@ def confirmatory_factor_analysis(
     n_features, n_factors = pattern.shape
     n_parameters = int(pattern.sum()) + n_factors * (n_factors - 1) // 2 + n_features
     loadings, factors, unique = _start(correlation, pattern)
-    rows_by_pattern = _rows_by_pattern(pattern)
+    rows_by_size = _rows_by_size(pattern)
     previous = -np.inf
     n_iter = 0
     while n_iter < max_iter:
@@ -181,7 +182,7 @@ def confirmatory_factor_analysis(
             break
         previous = likelihood
         second = covariance + weights.T @ cross  # mean of f f'
-        loadings = _loadings(cross, second, rows_by_pattern)
+        loadings = _loadings(cross, second, rows_by_size)
         unique = np.maximum(np.diag(correlation) - (loadings * cross).sum(axis=1), LEAST_UNIQUENESS)
         scale = np.sqrt(np.diag(second))
         loadings, factors = loadings * scale, second / np.outer(scale, scale)
@@ -205,10 +206,11 @@ def _start(
     return loadings, np.eye(pattern.shape[1]), np.diag(correlation) - (loadings**2).sum(axis=1)
 
 
-def _rows_by_pattern(pattern: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Rows that load on the same factors, with these factors."""
-    kinds, kind_of = np.unique(pattern, axis=0, return_inverse=True)
-    return [(np.flatnonzero(kind_of.ravel() == k), np.flatnonzero(kind)) for k, kind in enumerate(kinds) if kind.any()]
+def _rows_by_size(pattern: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Rows that load on equally many factors, shape (n_rows,), with these factors, shape (n_rows, size)."""
+    size = pattern.sum(axis=1)
+    groups = [np.flatnonzero(size == k) for k in np.unique(size[size > 0])]
+    return [(rows, np.nonzero(pattern[rows])[1].reshape(len(rows), -1)) for rows in groups]
 
 
 def _weighted_loadings(
@@ -241,12 +243,14 @@ def _log_likelihood(
 def _loadings(
     cross: NDArray[np.float64],
     second: NDArray[np.float64],
-    rows_by_pattern: list[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    rows_by_size: list[tuple[NDArray[np.intp], NDArray[np.intp]]],
 ) -> NDArray[np.float64]:
+    """Regression of each variable on its own factors."""
     loadings = np.zeros_like(cross)
-    for rows, factors in rows_by_pattern:
-        block = np.linalg.solve(second[np.ix_(factors, factors)], cross[np.ix_(rows, factors)].T)
-        loadings[np.ix_(rows, factors)] = block.T
+    for rows, factors in rows_by_size:
+        left = second[factors[:, :, None], factors[:, None, :]]
+        right = cross[rows[:, None], factors]
+        loadings[rows[:, None], factors] = np.linalg.solve(left, right[:, :, None])[:, :, 0]
     return loadings
 
 
@@ -349,7 +353,8 @@ class CorrelationThresholdFactor(ClassNamePrefixFeaturesOutMixin, TransformerMix
         structures, which = structure_path(strength, grid, min(self.min_features, len(strength)))
         if not structures:
             raise ValueError(f"no clique of {self.min_features} variables at threshold {self.threshold}; lower it")
-        model, best, bic = _select(correlation, structures, len(x), self.max_iter, self.tol)
+        with threadpool_limits(1, user_api="blas"):  # many small products: threads would wait for each other
+            model, best, bic = _select(correlation, structures, len(x), self.max_iter, self.tol)
         self._store(model, structures[best])
         self.threshold_ = float(grid[which == best][0])
         self.threshold_path_ = {
