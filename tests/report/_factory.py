@@ -225,15 +225,26 @@ def _findings(names: tuple[str, ...]) -> tuple[Finding, ...]:
             View("pair", (a, names[-1])),
             {"strength": 0.9812, "p_value": 2.5e-12, "rows": 32_561},
         ),
-        Finding("redundant", f"{a} and {c} say the same", "They move together.", f"Keep {a}.", 0.9, View("group", (a, c))),
-        Finding("reversal", f"{a} and {c} reverse within {b}", "Simpson.", f"Split by {b}.", 0.8, View("reversal", (a, c, b))),
+        Finding(
+            "redundant", f"{a} and {c} say the same", "They move together.", f"Keep {a}.", 0.9, View("group", (a, c))
+        ),
+        Finding(
+            "reversal",
+            f"{a} and {c} reverse within {b}",
+            "Simpson.",
+            f"Split by {b}.",
+            0.8,
+            View("reversal", (a, c, b)),
+        ),
         Finding("order", f"{b} drifts along the rows", "It drifts.", "Split by time.", 0.7, View("order", (b,))),
         Finding("missingness", f"{b} is missing for a reason", "Missing.", "Add a flag.", 0.6, View("column", (b,))),
         Finding("nonlinear", f"{c} relates in a bend", "Bent.", "Add a square.", 0.5, View("relevance", (c,))),
         Finding("identifier", "row id names the rows", "Unique.", "Drop row id.", 0.4, View("column", ("row id",))),
         Finding("constant", "always 1 never changes", "One value.", "Drop it.", 0.3, View("column", ("always 1",))),
-        Finding("table", "Everything hangs together", "A dense table.", "Look at the map.", 0.2, View("heatmap", (a, b))),
-    ]  # fmt: skip
+        Finding(
+            "table", "Everything hangs together", "A dense table.", "Look at the map.", 0.2, View("heatmap", (a, b))
+        ),
+    ]
     made += [
         Finding(
             "relevant",

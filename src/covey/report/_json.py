@@ -104,4 +104,6 @@ def _nested(array: np.ndarray) -> list[list[float | int | None]]:
     """A matrix as lists of rows, undefined entries as None."""
     if array.dtype.kind != "f" or np.isfinite(array).all():
         return array.tolist()
-    return np.where(np.isfinite(array), array.astype(object), None).tolist()
+    cells = array.astype(object)
+    cells[~np.isfinite(array)] = None
+    return cells.tolist()

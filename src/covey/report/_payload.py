@@ -193,10 +193,10 @@ def _sample_column(payload: Payload, column: Column) -> dict[str, Any]:
         codes, labels = frequent_codes(column.values, column.categories)
         return {"kind": column.kind, "labels": labels, "values": payload.array(codes, "u1")}
     present = ~np.isnan(column.values)
-    levels, codes = np.unique(column.values[present], return_inverse=True)
+    levels, positions = np.unique(column.values[present], return_inverse=True)
     if len(levels) < MISSING_CODE:
         filled = np.full(len(column.values), MISSING_CODE, dtype=np.uint8)
-        filled[present] = codes
+        filled[present] = positions
         return {"kind": column.kind, "levels": levels, "values": payload.array(filled, "u1")}
     return {
         "kind": column.kind,

@@ -186,6 +186,13 @@ function begin(element) {
   work?.();
 }
 
+// Builds every waiting part down to an element, so that nothing above it grows while it is scrolled to.
+function beginThrough(element) {
+  for (const part of [...waiting.keys()]) {
+    if (part === element || part.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING) begin(part);
+  }
+}
+
 const tooltip = {
   show(text, x, y) {
     const box = $("#tooltip");

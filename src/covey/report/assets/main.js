@@ -3,7 +3,9 @@
 const FIRST_FINDINGS = 15;
 
 function goTo(id) {
-  $(`#${id}`).scrollIntoView();
+  const section = $(`#${id}`);
+  beginThrough(section);
+  section.scrollIntoView();
 }
 
 function goToFinding(k) {
@@ -58,7 +60,7 @@ class Search {
     ].map((entry) => ({ ...entry, low: entry.text.toLowerCase() }));
     this.input.addEventListener("input", () => this.update());
     this.input.addEventListener("focus", () => this.update());
-    this.input.addEventListener("blur", () => setTimeout(() => this.show([]), 150));
+    this.input.addEventListener("blur", () => this.show([]));
     this.input.addEventListener("keydown", (event) => this.onkey(event));
   }
 
@@ -129,6 +131,7 @@ function startKeys(panel) {
 // The section that is being read is marked in the bar.
 function startNavigation() {
   const links = new Map($$(".bar nav a").map((link) => [link.hash.slice(1), link]));
+  links.forEach((link, anchor) => link.addEventListener("click", () => beginThrough($(`#${anchor}`))));
   const mark = (id) => links.forEach((link, anchor) => (anchor === id ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
   const seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => mark(entry.target.id)), { rootMargin: "-30% 0px -65%" });
   $$("section").forEach((section) => seen.observe(section));
@@ -171,7 +174,7 @@ async function start() {
       goTo("heatmap");
       parts.heatmap.focusOn(view.columns);
     } else if (view.kind === "relevance" && report.relevance.length) {
-      begin($("#relevance"));
+      beginThrough($("#relevance"));
       if (view.columns.length) parts.relevance.reveal(view.columns);
       else goTo("relevance");
     } else if (["pair", "group", "reversal", "order"].includes(view.kind)) {

@@ -2,6 +2,8 @@
 
 const MOST_BOXES = 12;
 const MOST_TILES = 9;
+const MOST_NAME_WIDTH = 96;
+const LEAN = 0.9;
 const STRONG_RESIDUAL = 30; // Pearson residual at which a tile has its deepest colour
 
 // A repeatable stream of numbers in 0..1, so that jitter looks the same each time.
@@ -297,10 +299,14 @@ function mosaic(left, right, names, width) {
   const [rightCodes, rightLabels] = pooled(rightAll, right.labels, MOST_TILES);
   const columns = mosaicTiles(leftCodes, rightCodes, leftLabels.length, rightLabels.length).filter((c) => c.end > c.start);
   const label = `Mosaic of ${names[0]} and ${names[1]}, ${leftAll.length} rows`;
-  const height = Math.min(Math.round(width * 0.62), 360) + 130;
+  const gutter = Math.min(widest(rightLabels), width * 0.28);
+  const left0 = gutter + 26;
+  // Names lie flat below their columns where every one has room, else they lean.
+  const flat = columns.every((c) => widest([leftLabels[c.tiles[0].a]]) < (c.end - c.start) * (width - left0 - 6) - 6);
+  const below = flat ? 52 : Math.min(widest(leftLabels), MOST_NAME_WIDTH) * Math.sin(LEAN) + 46;
+  const height = Math.min(Math.round(width * 0.62), 360) + 28 + below;
   return plotFrame(label, width, height, (context) => {
-    const gutter = Math.min(widest(rightLabels), width * 0.28);
-    const box = { left: gutter + 26, right: width - 6, top: 28, bottom: height - 118 };
+    const box = { left: left0, right: width - 6, top: 28, bottom: height - below };
     const colours = ramp("diverging");
     const xAt = (share) => box.left + share * (box.right - box.left);
     const yAt = (share) => box.top + share * (box.bottom - box.top);
@@ -313,7 +319,8 @@ function mosaic(left, right, names, width) {
         context.fillRect(xAt(start) + 1, yAt(tile.top) + 0.7, Math.max(xAt(end) - xAt(start) - 2, 0.7), Math.max(tall - 1.4, 0.4));
       }
     }
-    drawMosaicLabels(context, box, columns, leftLabels, rightLabels, gutter, xAt, yAt);
+    drawMosaicRows(context, box, columns, rightLabels, gutter, yAt);
+    drawMosaicColumns(context, box, columns, leftLabels, flat, xAt);
     context.textAlign = "left";
     context.textBaseline = "alphabetic";
     context.fillStyle = theme.ink("ink");
@@ -329,30 +336,46 @@ function mosaic(left, right, names, width) {
   });
 }
 
-function drawMosaicLabels(context, box, columns, leftLabels, rightLabels, gutter, xAt, yAt) {
+function markLabels(context) {
   context.strokeStyle = theme.ink("strong-line");
   context.fillStyle = theme.ink("muted");
   context.lineWidth = 1;
   context.textBaseline = "middle";
+}
+
+function line(context, x0, y0, x1, y1) {
+  context.beginPath();
+  context.moveTo(x0, y0);
+  context.lineTo(x1, y1);
+  context.stroke();
+}
+
+function drawMosaicRows(context, box, columns, labels, gutter, yAt) {
+  markLabels(context);
   context.textAlign = "right";
   const middles = columns[0].tiles.map((tile) => yAt((tile.top + tile.bottom) / 2));
   apart(middles, 14, box.top + 6, box.bottom).forEach((y, b) => {
-    context.fillText(clipText(context, rightLabels[b], gutter), box.left - 20, y);
-    context.beginPath();
-    context.moveTo(box.left - 16, y);
-    context.lineTo(box.left - 3, middles[b]);
-    context.stroke();
+    context.fillText(clipText(context, labels[b], gutter), box.left - 20, y);
+    line(context, box.left - 16, y, box.left - 3, middles[b]);
   });
+}
+
+function drawMosaicColumns(context, box, columns, labels, flat, xAt) {
+  markLabels(context);
   const centres = columns.map((column) => xAt((column.start + column.end) / 2));
+  const name = (k) => labels[columns[k].tiles[0].a];
+  if (flat) {
+    context.textAlign = "center";
+    centres.forEach((x, k) => context.fillText(name(k), x, box.bottom + 14));
+    return;
+  }
+  context.textAlign = "right";
   apart(centres, 17, box.left + 6, box.right - 4).forEach((x, k) => {
-    context.beginPath();
-    context.moveTo(centres[k], box.bottom + 2);
-    context.lineTo(x, box.bottom + 12);
-    context.stroke();
+    line(context, centres[k], box.bottom + 2, x, box.bottom + 12);
     context.save();
     context.translate(x, box.bottom + 16);
-    context.rotate(-0.9);
-    context.fillText(clipText(context, leftLabels[columns[k].tiles[0].a], 96), 0, 0);
+    context.rotate(-LEAN);
+    context.fillText(clipText(context, name(k), MOST_NAME_WIDTH), 0, 0);
     context.restore();
   });
 }
