@@ -31,6 +31,28 @@ def test_a_leak_comes_first_and_names_the_target() -> None:
     assert "refund" not in of_kind(data, "relevant")[0].view.columns
 
 
+def test_a_date_is_no_leak_of_what_changes_slowly() -> None:
+    rng = np.random.default_rng(0)
+    day = np.arange(2000.0) * 86400
+    source = table(
+        numbers("day", day + rng.uniform(0, 3600, 2000), "datetime"),
+        numbers("x", rng.normal(size=2000)),
+        numbers("level", np.cumsum(rng.normal(size=2000)) + rng.normal(size=2000)),
+    )
+    assert not of_kind(analysed(source, "level"), "leak")
+
+
+def test_one_row_is_not_called_constant() -> None:
+    source = table(numbers("x", [1.5]), numbers("y", [2.5]))
+    assert not of_kind(analysed(source), "constant")
+
+
+@pytest.mark.filterwarnings("error")
+def test_three_rows_raise_no_warning() -> None:
+    source = table(numbers("x", [1.5, 2.5, 9.5]), numbers("y", [2.5, 2.5, 7.5]), numbers("z", [0.5, 3.5, 1.5]))
+    assert analysed(source, "y").n_rows == 3
+
+
 def test_a_category_of_many_levels_is_no_leak() -> None:
     rng = np.random.default_rng(0)
     postcode = codes("postcode", rng.integers(0, 1500, 3000), [f"p{k}" for k in range(1500)])

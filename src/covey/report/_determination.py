@@ -153,7 +153,10 @@ def epsilon_squared(table: NDArray[np.float64], positions: NDArray[np.float64]) 
 
 
 def determinations(material: Material) -> dict[str, float]:
-    """How nearly each feature determines the target, 0..1, corrected for the feature's number of levels."""
+    """How nearly each feature determines the target, 0..1, corrected for the feature's number of levels.
+
+    Dates are left out: whatever changes slowly is determined by the date, which gives nothing away.
+    """
     if material.target is None:
         return {}
     target = material.place[material.target]
@@ -163,7 +166,8 @@ def determinations(material: Material) -> dict[str, float]:
         table = material.joint(material.place[name], target, max_bins(material.n_rows))
         return goodman_kruskal_tau(table) if positions is None else epsilon_squared(table, positions)
 
-    return dict(zip(material.predictors, material.engine.map(one, material.predictors)))
+    candidates = [name for name in material.predictors if material.source.kind(name) != "datetime"]
+    return dict(zip(candidates, material.engine.map(one, candidates)))
 
 
 def leaks(determination: Mapping[str, float], n_rows: int) -> list[str]:

@@ -92,7 +92,7 @@ def interval(value: float, draws: NDArray[np.float64], low: float, high: float) 
     >>> interval(0.5, np.linspace(0.6, 0.8, 201), 0.0, 1.0)
     (0.405, 0.595)
     """
-    draws = draws[~np.isnan(draws)]
+    draws = draws[np.isfinite(draws)]  # resampled rows can all be equal
     if not len(draws) or np.isnan(value):
         return float("nan"), float("nan")
     tail = (1.0 - LEVEL) / 2.0

@@ -64,6 +64,8 @@ def identifier_findings(e: Evidence) -> list[Finding]:
 
 def constant_findings(e: Evidence) -> list[Finding]:
     """Columns with one value, with none, or with hardly any variation."""
+    if e.material.source.n_rows < 2:
+        return []
     empty, single, almost = [], [], []
     for card in e.columns:
         n_present = e.material.source.n_rows - card.n_missing
