@@ -181,6 +181,29 @@ def test_too_few_rows():
     assert pair([1.0, 2.0], [5.0, 3.0]).values[0, 1] == 1.0
 
 
+@pytest.mark.parametrize("n", [5, 14, 1000, 20_000])
+def test_one_row_that_differs_determines_nothing(n):
+    """The corrected distances of a column with one other row are all 0; two other rows are enough."""
+    rng = np.random.default_rng(n)
+    y = np.round(rng.normal(size=n), 1)
+    for k, undefined in ((1, True), (2, False)):
+        x = np.zeros(n)
+        x[:k] = 1.0
+        for column in (number("x", x), category("x", x, 2)):
+            for measure in ("distance_correlation_corrected", "auto"):
+                matrix = associate(table(column, number("y", y)), measure=measure)
+                assert np.isnan(matrix["x", "y"]) == np.isnan(matrix.pvalues[0, 1]) == undefined
+    assert np.isnan(distance_correlation_corrected(np.eye(14)[0], np.arange(14.0)))
+
+
+@pytest.mark.parametrize("far", [10.0, 1e3, 1e5, 1e7, 1e9])
+def test_one_row_far_beyond_the_others(far):
+    x, e = np.random.default_rng(0).normal(size=(2, 200))
+    x[0] = far
+    value = pair(x, x + e, "distance_correlation_corrected").values[0, 1]
+    assert value == pytest.approx(distance_correlation_corrected(x, x + e), abs=0.01) or (far > 1e4 and np.isnan(value))
+
+
 def test_pvalue_is_the_chi_square_test():
     ratio = np.array([0.0, 0.02, -0.01, np.nan])
     n = np.full(4, 100.0)

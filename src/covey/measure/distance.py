@@ -195,15 +195,30 @@ def _row_means(p: NDArray[np.float64], side: Side) -> NDArray[np.float64]:
 
 
 def corrected_ratio(m: Moments) -> NDArray[np.float64]:
-    """Bias-corrected squared distance correlation from moments; NaN for constants and n < 4."""
+    """Bias-corrected squared distance correlation from moments; NaN for n < 4 and where one row decides."""
     n = m.n
     shrink, stretch = 4.0 / (n - 2), (3 * n - 2) / ((n - 1) * (n - 2))
     covariance = m.covariance - shrink * m.product + stretch * m.left_mean * m.right_mean
     left = m.left_variance - shrink * m.left_square + stretch * m.left_mean**2
     right = m.right_variance - shrink * m.right_square + stretch * m.right_mean**2
-    defined = (n >= 4) & (left > 1e-15 * m.left_mean**2) & (right > 1e-15 * m.right_mean**2)
+    defined = (n >= 4) & _determined(left, m.left_mean, m.left_resolution, n)
+    defined &= _determined(right, m.right_mean, m.right_resolution, n)
     ratio = covariance / np.sqrt(np.where(defined, left * right, 1.0))
-    return np.where(defined, np.minimum(ratio, 1.0), np.nan)
+    return np.where(defined, np.clip(ratio, -1.0, 1.0), np.nan)
+
+
+def _determined(
+    variance: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    resolution: NDArray[np.float64],
+    n: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Whether a corrected variance stands out from rounding, and from bins, where the correction removes nearly all.
+
+    It removes all when at most one row differs, and nearly all when one row is far beyond the others.
+    """
+    rounding = 1e-14 * n * mean**2 + 1e-15
+    return variance > np.where(resolution > 0, 1e-4 * mean**2, rounding)
 
 
 def independence_pvalue(ratio: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
