@@ -168,7 +168,7 @@ def test_a_thousand_features_in_one_chain_do_not_overflow_the_stack():
 
 
 def test_repr_says_the_sizes():
-    assert repr(feature_groups(FIVE)) == "<FeatureGroups made up >= 0.6: 5 features, 1 groups of [3], 2 alone>"
+    assert repr(feature_groups(FIVE)) == "<FeatureGroups made up >= 0.6: 5 features, 1 groups (largest 3), 2 alone>"
 
 
 def test_bad_input_is_named():

@@ -70,7 +70,7 @@ class FeatureGroups:
         sizes = sorted(map(len, self.shared), reverse=True)
         return (
             f"<FeatureGroups {self.measure} >= {self.threshold:g}: {len(self.names)} features, "
-            f"{len(sizes)} groups of {sizes}, {len(self.groups) - len(sizes)} alone>"
+            f"{len(sizes)} groups (largest {', '.join(map(str, sizes[:3])) or '-'}), {len(self.groups) - len(sizes)} alone>"
         )
 
 
