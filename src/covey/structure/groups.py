@@ -68,9 +68,10 @@ class FeatureGroups:
 
     def __repr__(self) -> str:
         sizes = sorted(map(len, self.shared), reverse=True)
+        largest = ", ".join(map(str, sizes[:3])) or "-"
         return (
             f"<FeatureGroups {self.measure} >= {self.threshold:g}: {len(self.names)} features, "
-            f"{len(sizes)} groups (largest {', '.join(map(str, sizes[:3])) or '-'}), {len(self.groups) - len(sizes)} alone>"
+            f"{len(sizes)} groups (largest {largest}), {len(self.groups) - len(sizes)} alone>"
         )
 
 
