@@ -22,7 +22,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --write
 
 studies: $(VENV)/.dev
 	$(BIN)/covey study run --all

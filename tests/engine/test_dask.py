@@ -11,9 +11,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from tests.engine._states import Generated, Product, Square, reciprocal
 
 from covey.engine import LocalEngine, _reduce, resolve
+from tests.engine._states import Generated, Product, Square, reciprocal
 
 distributed = pytest.importorskip("distributed")
 from covey.engine import DaskEngine  # noqa: E402

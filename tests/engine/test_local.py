@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from tests.engine._states import Generated, Product, blas_threads, reciprocal
 
 from covey.engine import Engine, LocalEngine, _reduce, resolve
+from tests.engine._states import Generated, Product, blas_threads, reciprocal
 
 
 @pytest.mark.parametrize("n_workers", [1, 2, 5])

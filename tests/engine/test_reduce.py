@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.engine._states import Generated, Product
 
 from covey.engine import _reduce
 from covey.engine._reduce import fold, merge_in_order, partitions, runs
+from tests.engine._states import Generated, Product
 
 
 @given(st.integers(1, 200))

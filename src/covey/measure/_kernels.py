@@ -61,3 +61,34 @@ def distance_covariance(
             hidden += within_x[p, k] * row_hidden
         out[p] = 4.0 * full - 2.0 * half + hidden
     return out
+
+
+@njit(nogil=True, cache=True)
+def add_where(
+    mask: NDArray[np.bool_],
+    values: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    squares: NDArray[np.float64],
+    counts: NDArray[np.float64],
+) -> None:
+    """Add to ``sums[j]`` and ``squares[j]`` the rows (and their squares) where column `j` of the mask holds.
+
+    ``counts[j, k]`` grows by the rows where columns `j` and `k` of the mask both hold. Shapes: `mask` and `values`
+    (n_rows, n_columns), the others (n_columns, n_columns).
+    """
+    n_rows, m = mask.shape
+    held = np.empty(m, dtype=np.int64)
+    for row in range(n_rows):
+        n_held = 0
+        for j in range(m):
+            if mask[row, j]:
+                held[n_held] = j
+                n_held += 1
+        for a in range(n_held):
+            j = held[a]
+            for k in range(m):
+                value = values[row, k]
+                sums[j, k] += value
+                squares[j, k] += value * value
+            for b in range(n_held):
+                counts[j, held[b]] += 1.0

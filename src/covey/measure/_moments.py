@@ -20,7 +20,7 @@ from covey.measure._measure import PairStatistics
 from covey.measure._null import correlation_pvalue
 from covey.measure._store import ColumnStore
 
-BLOCK_ROWS = 16384
+BLOCK_ROWS = 8192
 
 
 class MomentState:
@@ -59,12 +59,10 @@ class MomentState:
         z[absent] = 0.0
         self.products += z.T @ z
         # sums over the rows where the other column is present: all rows, less those where it is absent
-        both = np.concatenate([z, z * z], axis=1)
-        total = both.sum(axis=0)
-        lost, n_lost = _sums_where(absent, both)
-        m = z.shape[1]
-        self.sums += total[:m, None] - lost[:, :m].T
-        self.squares += total[m:, None] - lost[:, m:].T
+        square = z * z
+        lost, lost_square, n_lost = _sums_where(absent, z, square)
+        self.sums += z.sum(axis=0)[:, None] - lost.T
+        self.squares += square.sum(axis=0)[:, None] - lost_square.T
         gone = np.diag(n_lost)
         self.n += len(z) - gone[:, None] - gone[None, :] + n_lost
 
@@ -101,23 +99,23 @@ class MomentState:
 
 
 def _sums_where(
-    mask: NDArray[np.bool_], values: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Column sums of `values` over the rows where each column of `mask` holds, and the counts ``mask' mask``.
+    mask: NDArray[np.bool_], values: NDArray[np.float64], squares: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Sums of `values` and `squares` over the rows where each column of `mask` holds, and the counts ``mask' mask``.
 
-    Few missing cells make a sparse product, many a dense one.
+    All of shape (n_columns, n_columns). Few cells are added one by one, many by dense products.
     """
-    density = np.count_nonzero(mask) / max(mask.size, 1)
-    if density == 0.0:
-        m = mask.shape[1]
-        return np.zeros((m, values.shape[1])), np.zeros((m, m))
-    if density > 0.1:
+    m = mask.shape[1]
+    share = np.count_nonzero(mask) / max(mask.size, 1)
+    if share > 0.25:
         weights = mask.astype(np.float64)
-        return weights.T @ values, weights.T @ weights
-    from scipy.sparse import csr_array
+        return weights.T @ values, weights.T @ squares, weights.T @ weights
+    sums, sums_square, counts = np.zeros((m, m)), np.zeros((m, m)), np.zeros((m, m))
+    if share > 0.0:
+        from covey.measure._kernels import add_where
 
-    sparse = csr_array(mask.T, dtype=np.float64)
-    return sparse @ values, (sparse @ sparse.T).toarray()
+        add_where(mask, values, sums, sums_square, counts)
+    return sums, sums_square, counts
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from covey.measure._sketch import QuantileSketch, Summary
 from covey.measure._tables import Batch, TableKernel, batches, collect, counter
 from covey.table import BlockSource, Column, FeatureTable
 
-_TABLE_BYTES = 1 << 29
+_TABLE_BYTES = 1 << 27
 
 
 def associate_blocks(
