@@ -299,6 +299,7 @@ def test_pairs_sort_and_filter(visit) -> None:
     def numbers() -> list[float]:
         return [float(text) for text in strengths.all_inner_texts()]
 
+    expect(strengths.first).to_be_attached()
     assert numbers() == sorted(numbers(), reverse=True)
     head = page.locator("#pairs-grid [role=columnheader]").nth(2)
     expect(head).to_have_attribute("aria-sort", "descending")
@@ -350,10 +351,10 @@ def test_cards_filter_order_and_lead_on(visit) -> None:
     expect(visible).to_have_text(["always 1"])
     page.locator("#cards-filter").fill("")
     page.locator("#cards-order").select_option("name")
-    assert visible.first.inner_text() == LONG
+    expect(visible.first).to_have_text(LONG)
     page.locator("#cards-order").select_option("missing")
     missing = {c.name: c.n_missing for c in make_report().columns}
-    assert visible.first.inner_text() == max(missing, key=missing.__getitem__)
+    expect(visible.first).to_have_text(max(missing, key=missing.__getitem__))
     page.locator(".card h3 button", has_text="feature 0").click()
     page.locator("#panel .nearest button").first.click()
     assert title(page).startswith("feature 0 and ")

@@ -236,7 +236,7 @@ function reversalContent(report, columns, width, panel) {
   return [
     reversal && h("p", { class: "lead" }, `Over all rows the association is ${fixed(reversal.overall)}; within the levels of ${reversal.by} it is ${fixed(reversal.pooled)} on average.`),
     reversalPlot(reversal, width),
-    pictured && isNumberPair(report, at[0], at[1]) && levelScatter(report, at, width),
+    pictured && isNumberPair(report, at[0], at[1]) && levelScatter(report, at, width, reversal?.within.length ?? 4),
     h("p", {}, h("button", { type: "button", class: "name", onclick: () => panel.open({ kind: "pair", columns: columns.slice(0, 2) }) }, "Show the pair over all rows")),
     h("p", {}, nameButton(panel, columns[2])),
   ];
@@ -245,7 +245,7 @@ function reversalContent(report, columns, width, panel) {
 // One line a level: its association, beside the association over all rows.
 function reversalPlot(reversal, width) {
   if (!reversal) return null;
-  const levels = [...reversal.within].sort((a, b) => b[2] - a[2]).slice(0, 15);
+  const levels = reversal.within.slice(0, 15);
   const rows = [["all rows", reversal.overall, null], ["pooled within", reversal.pooled, null], ...levels];
   const step = 26;
   const height = rows.length * step + 66;
@@ -292,9 +292,9 @@ function reversalPlot(reversal, width) {
   });
 }
 
-// The scatter of two numbers in the colours of a third column's levels (quarters, if it is a number), with trends.
-function levelScatter(report, [i, j, by], width) {
-  const [xs, ys, levels, labels] = withLevels(report.samples[i], report.samples[j], report.samples[by]);
+// The scatter of two numbers in the colours of a third column's levels (`parts` of equal size, if it is a number), with trends.
+function levelScatter(report, [i, j, by], width, parts) {
+  const [xs, ys, levels, labels] = withLevels(report.samples[i], report.samples[j], report.samples[by], Math.min(parts, MOST_COLOURS));
   if (!xs.length) return null;
   const height = Math.round(width * 0.66);
   const plot = plotFrame(`Scatter of ${report.features[i]} and ${report.features[j]} by ${report.features[by]}`, width, height, (context) => {
@@ -321,7 +321,7 @@ function levelScatter(report, [i, j, by], width) {
   return h("div", {}, plot, legend);
 }
 
-function withLevels(left, right, by) {
+function withLevels(left, right, by, parts) {
   const raw = by.coded ? by.codes : by.numbers;
   const [x, y] = [left.numbers, right.numbers];
   const rows = range(x.length).filter((k) => ![x[k], y[k], raw[k]].some(Number.isNaN));
@@ -332,7 +332,7 @@ function withLevels(left, right, by) {
     [levels, labels] = pooled(kept, by.labels, MOST_COLOURS);
   } else {
     const sorted = [...kept].sort((a, b) => a - b);
-    const cuts = [...new Set([0.25, 0.5, 0.75].map((q) => quantile(sorted, q)))];
+    const cuts = [...new Set(range(parts - 1).map((k) => quantile(sorted, (k + 1) / parts)))];
     levels = kept.map((value) => cuts.filter((cut) => value > cut).length);
     labels = [...cuts.map((cut) => `up to ${readable(cut)}`), "above"];
   }
@@ -352,7 +352,7 @@ function trend(xs, ys, low, high) {
 function orderContent(report, [name], width, panel) {
   const order = report.orders.find((o) => o.name === name);
   return [
-    order && h("p", { class: "lead" }, `Strength of the drift ${fixed(order.strength)}, p = ${readableP(order.pvalue)}.`),
+    order && h("p", { class: "lead" }, `Strength of the drift ${fixed(order.strength)}, p ${readableP(order.pvalue)}.`),
     orderPlot(order, width),
     h("p", {}, nameButton(panel, name)),
   ];
