@@ -121,7 +121,7 @@ def test_numpy_files(tmp_path):
     np.save(tmp_path / "x.npy", x)
     np.savez(tmp_path / "x.npz", X=x, y=np.array([7.0, 8.5, 9.0]))
     assert_same(read(tmp_path / "x.npy"), read(x))
-    assert read(tmp_path / "x.npz").names == ("X_x0", "X_x1", "y")
+    assert read(tmp_path / "x.npz").names == ("X0", "X1", "y")
 
 
 def test_arrays_of_all_sorts():

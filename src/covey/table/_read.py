@@ -231,7 +231,8 @@ def _from_numpy_file(path: Path) -> Named:
     for key, array in arrays.items():
         inner, values = _from_array(array)
         one = array.ndim == 1 and array.dtype.names is None
-        names += [key] if one else [f"{key}_{n}" if many else n for n in inner]
+        prefix = "" if not many else f"{key}_" if array.dtype.names else key
+        names += [key] if one else [prefix + (n.removeprefix("x") if prefix == key else n) for n in inner]
         columns += values
     return names, columns
 
