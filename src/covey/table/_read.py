@@ -227,14 +227,18 @@ def _from_numpy_file(path: Path) -> Named:
     columns: list[Any] = []
     with loaded:
         arrays = {key: loaded[key] for key in loaded.files}
-    many = len(arrays) > 1
     for key, array in arrays.items():
         inner, values = _from_array(array)
-        one = array.ndim == 1 and array.dtype.names is None
-        prefix = "" if not many else f"{key}_" if array.dtype.names else key
-        names += [key] if one else [prefix + (n.removeprefix("x") if prefix == key else n) for n in inner]
+        names += inner if len(arrays) == 1 and array.ndim > 1 else _names_in(key, array, inner)
         columns += values
     return names, columns
+
+
+def _names_in(key: str, array: np.ndarray, inner: list[Any]) -> list[str]:
+    """Names of the columns of one of several arrays: ``y``, or ``X0``, ``X1``, ..., or ``rows_field``."""
+    if array.dtype.names is not None:
+        return [f"{key}_{name}" for name in inner]
+    return [key] if array.ndim == 1 else [f"{key}{k}" for k in range(len(inner))]
 
 
 def _from_array(array: np.ndarray) -> Named:
