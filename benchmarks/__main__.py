@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from benchmarks import NAMES, _machine, _page
+from benchmarks._frame import Row, watched
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
@@ -27,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     RESULTS.mkdir(exist_ok=True)
     missed = 0
     for name in options.names or NAMES:
-        rows = [row.to_json() for row in import_module(f"benchmarks.{name}").rows(options.quick)]
+        rows = [row.to_json() for row in watched(partial(_rows_of(name), options.quick))]
         for row in rows:
             print(_page.terminal(row, machine["gflops_float64"]), flush=True)
         missed += sum(row["reached"] is False for row in rows)
@@ -37,6 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
         _page.write(DOCUMENT, _stored())
         print(f"wrote {DOCUMENT}")
     return int(missed > 0)
+
+
+def _rows_of(name: str) -> Callable[[bool], list[Row]]:
+    return import_module(f"benchmarks.{name}").rows
 
 
 def _parser() -> argparse.ArgumentParser:

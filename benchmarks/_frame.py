@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -59,6 +59,8 @@ class Row:
         Peak resident memory of a process that does only this.
     note : str
         How a figure came about when it is not plain: scaled from a subset, no peer, ...
+    load, others : float
+        Load average, and cores that other processes used, while the benchmark ran; put in by `watched`.
     """
 
     work: str
@@ -72,6 +74,7 @@ class Row:
     peak_bytes: int | None = None
     note: str = ""
     load: float = 0.0
+    others: float = 0.0
 
     @property
     def speedup(self) -> float | None:
@@ -96,7 +99,28 @@ class Comparison(Generic[T, P]):
     peer_seconds: float
     result: T
     peer_result: P
-    load: float
+
+
+def watched(work: Callable[[], list[Row]]) -> list[Row]:
+    """The rows that `work` gives, with what else the machine did meanwhile."""
+    start, busy, own = time.perf_counter(), _busy_seconds(), _own_seconds()
+    rows = work()
+    wall = time.perf_counter() - start
+    others = max(0.0, (_busy_seconds() - busy) - (_own_seconds() - own)) / wall
+    return [replace(row, load=os.getloadavg()[0], others=others) for row in rows]
+
+
+def _busy_seconds() -> float:
+    """Seconds that all cores have worked since the machine started."""
+    with open("/proc/stat", encoding="ascii") as lines:
+        user, nice, system, _, _, irq, softirq, *_ = map(int, lines.readline().split()[1:])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_seconds() -> float:
+    """Seconds that this process and its ended children have worked."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 def timed(work: Callable[[], T]) -> tuple[float, T]:
@@ -135,7 +159,7 @@ def compare(
         if k < peer_repeats:
             took, peer_result = timed(theirs)
             yours = min(yours, took)
-    return Comparison(float(mine), float(yours), result, peer_result, os.getloadavg()[0])
+    return Comparison(float(mine), float(yours), result, peer_result)
 
 
 def largest_difference(a: Any, b: Any) -> float:

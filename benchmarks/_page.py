@@ -47,7 +47,8 @@ def terminal(row: Mapping[str, Any], gemm: float) -> str:
     """One row as lines for a terminal."""
     filled = [f"{name} {text}" for name, text in zip(HEADER, cells(row, gemm)) if text][1:]
     note = f"\n    {row['note']}" if row["note"] else ""
-    return f"{row['work']}\n    {', '.join(filled)}, load {row['load']:.1f}{note}"
+    noise = f"load {row['load']:.1f}, others used {row['others']:.1f} cores"
+    return f"{row['work']}\n    {', '.join(filled)}, {noise}{note}"
 
 
 def markdown(results: Sequence[Mapping[str, Any]]) -> str:
@@ -56,17 +57,16 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
     gemm = machine["gflops_float64"]
     rows = [row for result in results for row in result["rows"]]
     notes = [row for row in rows if row["note"]]
-    loads = [row["load"] for row in rows if row["load"]]
+    others = [row["others"] for row in rows]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     return "\n".join(
         [
             f"{machine['cores']} cores of {machine['processor']}, {machine['memory_gib']} GiB; its own matrix product "
             f"(2048 x 2048): {gemm:.0f} GFLOP/s in float64, {machine['gflops_float32']:.0f} in float32. "
-            f"Python {machine['python']}, {versions}. Load average while it ran: "
-            f"{min(loads, default=0.0):.1f} to {max(loads, default=0.0):.1f} (each side alone makes 1 to "
-            f"{machine['cores']}).",
+            f"Python {machine['python']}, {versions}. Cores that other processes used meanwhile: "
+            f"{min(others):.1f} to {max(others):.1f}.",
             "",
-            *_table(HEADER, [cells(row, gemm) for row in rows]),
+            *_table(HEADER, [cells(row, r["machine"]["gflops_float64"]) for r in results for row in r["rows"]]),
             "",
             *[f"- {row['work']}{' / ' + row['peer'] if row['peer'] else ''}: {row['note']}." for row in notes],
         ]

@@ -24,6 +24,5 @@ def rows(quick: bool) -> list[Row]:
             "skrub `column_associations` (no p-values)",
             both.peer_seconds,
             Target(speedup=1),
-            load=both.load,
         )
     ]

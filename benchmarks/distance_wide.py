@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 import covey
@@ -30,6 +28,5 @@ def rows(quick: bool) -> list[Row]:
             Target(most=15),
             difference=largest_difference(off_diagonal(matrix.values[:PEER_COLUMNS, :PEER_COLUMNS]), values),
             note=f"dcor timed on {few} pairs and scaled to {every:,}; difference on these pairs",
-            load=os.getloadavg()[0],
         )
     ]

@@ -29,7 +29,6 @@ def rows(quick: bool) -> list[Row]:
                 both.peer_seconds,
                 Target(speedup=4),
                 difference=largest_difference(both.result.values, both.peer_result),
-                load=both.load,
             )
         )
     return found

@@ -38,7 +38,6 @@ def rows(quick: bool) -> list[Row]:
                 "phik (without p-values)",
                 both.peer_seconds,
                 Target(speedup=5),
-                load=both.load,
             )
         )
     return found

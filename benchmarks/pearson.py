@@ -25,6 +25,5 @@ def rows(quick: bool) -> list[Row]:
             difference=largest_difference(found.result.values, found.peer_result),
             gflops=4 * 2.0 * n * m**2 / found.seconds / 1e9,
             note="rate: the four products of values, squares and masks that pairwise-complete moments need",
-            load=found.load,
         )
     ]

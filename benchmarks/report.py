@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 from benchmarks import _child
@@ -69,5 +68,4 @@ def _lines(
                 if python
                 else "peer is not installed"
             ),
-            load=os.getloadavg()[0],
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pandas
 
 import covey
@@ -41,7 +39,6 @@ def rows(quick: bool) -> list[Row]:
             difference=largest_difference(off_diagonal(once.result.values[:PEER_COLUMNS, :PEER_COLUMNS]), values),
             gflops=4 * 2.0 * n * m**2 / once.seconds / 1e9,
             note=f"{scaled}; it ranks again for each pair, hence the difference; the rate counts sorting as nothing",
-            load=once.load,
         ),
         Row(
             f"Spearman, {work}, ranked again for every pair",
@@ -51,6 +48,5 @@ def rows(quick: bool) -> list[Row]:
             Target(speedup=20),
             difference=largest_difference(off_diagonal(again.values[:PEER_COLUMNS, :PEER_COLUMNS]), values),
             note=scaled,
-            load=os.getloadavg()[0],
         ),
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -72,7 +71,6 @@ def _lines(measure: str, sizes: list[int], m: int, children: list[_child.Child],
     growth = (seconds[-1] / sizes[-1]) / (seconds[0] / sizes[0])
     each = ", ".join(f"{n / 1e6:g} M in {s:.1f} s" for n, s in zip(sizes, seconds))
     work = f"streaming `{measure}` with p-values, {sizes[-1] / 1e6:g} M x {m} Parquet"
-    load = os.getloadavg()[0]
     return [
         Row(
             f"{work}: peak memory",
@@ -83,7 +81,6 @@ def _lines(measure: str, sizes: list[int], m: int, children: list[_child.Child],
             difference=error,
             note=f"difference from the same measure in memory on {CHECKED} columns of {sizes[0] / 1e6:g} M rows"
             + ("" if bound is None else f"; the result's own bound: {bound:.2g}"),
-            load=load,
         ),
         Row(
             f"{work}: time a row at {sizes[-1] / 1e6:g} M over that at {sizes[0] / 1e6:g} M rows",
@@ -91,6 +88,5 @@ def _lines(measure: str, sizes: list[int], m: int, children: list[_child.Child],
             target=Target(most=1.25, unit="times"),
             value=growth,
             note=f"{each}; {growth:.2f} times",
-            load=load,
         ),
     ]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from benchmarks.__main__ import main
 from benchmarks._data import correlated, many_shapes
-from benchmarks._frame import Row, Target, best, compare, largest_difference, off_diagonal
+from benchmarks._frame import Row, Target, best, compare, largest_difference, off_diagonal, watched
 
 from benchmarks import NAMES, _child, _page
 
@@ -30,6 +30,13 @@ def test_the_best_time_counts(monkeypatch):
     clock = iter([0.0, 5.0, 10.0, 12.0, 20.0, 29.0])
     monkeypatch.setattr("benchmarks._frame.time.perf_counter", lambda: next(clock))
     assert best(lambda: "last", 3) == (2.0, "last")
+
+
+def test_what_others_did_is_what_this_process_did_not(monkeypatch):
+    for name, ticks in (("time.perf_counter", [0, 10]), ("_busy_seconds", [100, 118]), ("_own_seconds", [5, 17])):
+        monkeypatch.setattr(f"benchmarks._frame.{name}", iter(ticks).__next__)
+    [row] = watched(lambda: [Row("work", 1.0)])
+    assert row.others == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +110,7 @@ def test_the_page_is_renewed_between_its_markers(tmp_path):
         "python": "3.11",
         "versions": {"numpy": "2.4"},
     }
-    row = Row("work", 0.5, "peer", 4.0, Target(speedup=6), difference=1e-12, gflops=10.0, note="scaled", load=1.0)
+    row = Row("work", 0.5, "peer", 4.0, Target(speedup=6), difference=1e-12, gflops=10.0, note="scaled", others=0.3)
     page = tmp_path / "performance.md"
     page.write_text(f"before\n{_page.BEGIN}\nold\n{_page.END}\nafter\n")
     for _ in range(2):
@@ -113,10 +120,11 @@ def test_the_page_is_renewed_between_its_markers(tmp_path):
     assert text.endswith("after\n")
     assert "old" not in text
     assert "| work | 0.5 | peer | 4 | 8x | 6x faster | yes | 1e-12 |  | 10.0 (25%) |" in text
+    assert "other processes used meanwhile: 0.3 to 0.3." in text
     assert text.count("- work / peer: scaled.") == 1
     page.write_text("no markers")
     with pytest.raises(ValueError, match="markers"):
-        _page.write(page, [{"machine": machine, "rows": []}])
+        _page.write(page, [{"machine": machine, "rows": [row.to_json()]}])
 
 
 def test_an_unknown_name_is_refused(capsys):
