@@ -24,6 +24,7 @@ from covey.measure._measure import Measure, PairStatistics
 from covey.measure._moments import MomentState, ProductKernel, centre_and_scale, correlation_statistics
 from covey.measure._sketch import QuantileSketch, Summary
 from covey.measure._tables import Batch, TableKernel, batches, collect, counter
+from covey.measure.auto import AutoKernel, with_sign
 from covey.table import BlockSource, Column, FeatureTable
 
 _TABLE_BYTES = 1 << 27
@@ -65,9 +66,9 @@ def associate_blocks(
             notes.append(f"ranks come from a quantile sketch; a correlation is off by at most {most:.2g}")
     else:
         stats = stream.tables(kernel, left, right, pvalues)
-        signed = measure.name == "auto"
-        if signed:
-            stats = stream.with_sign(stats, left, right)
+        if isinstance(kernel, AutoKernel):
+            ranks = partial(stream.moments, "rank", pvalues=True)
+            stats = with_sign(stats, stream.columns, left, right, ranks)
     info = {"rows": stream.n_rows, "seconds": time.perf_counter() - start, "engine": repr(engine), "notes": notes}
     return plan.matrix(measure, stats, None, info)
 
@@ -141,19 +142,6 @@ class _Stream:
         if not len(summary.values):
             return Levels(n_levels=1, positions=np.zeros(1))
         return numeric_levels(summary.values, summary.weights, bins, scale)[0]
-
-    def with_sign(self, stats: PairStatistics, left: NDArray[np.intp], right: NDArray[np.intp]) -> PairStatistics:
-        """Add the direction of the rank correlation, as the kernel of `auto` does in memory."""
-        from covey.measure._measure import NUMBERS
-        from covey.measure.auto import direction
-
-        ordered = np.array([c.kind in NUMBERS for c in self.columns])
-        both = np.flatnonzero(ordered[left] & ordered[right])
-        sign = np.zeros(len(left), dtype=np.int8)
-        if len(both):
-            rho = self.moments("rank", left[both], right[both], True)
-            sign[both] = direction(rho, stats.values[both])
-        return replace(stats, sign=sign)
 
 
 def _numbers(block: FeatureTable, names: Sequence[str]) -> NDArray[np.float64]:

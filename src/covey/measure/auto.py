@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +19,7 @@ from covey.measure.distance import (
     independence_pvalue,
     max_bins,
 )
+from covey.table import Column
 
 
 def auto(x: NDArray, y: NDArray) -> float:
@@ -76,6 +80,22 @@ def direction(rho: PairStatistics, strength: NDArray[np.float64]) -> NDArray[np.
     return np.where(clear, np.sign(rho.values), 0).astype(np.int8)
 
 
+def with_sign(
+    stats: PairStatistics,
+    columns: Sequence[Column],
+    left: NDArray[np.intp],
+    right: NDArray[np.intp],
+    rank_correlation: Callable[[NDArray[np.intp], NDArray[np.intp]], PairStatistics],
+) -> PairStatistics:
+    """Add the `direction` of each pair of `columns` that both have an order."""
+    ordered = np.array([column.kind in NUMBERS for column in columns])
+    both = np.flatnonzero(ordered[left] & ordered[right])
+    sign = np.zeros(len(left), dtype=np.int8)
+    if len(both):
+        sign[both] = direction(rank_correlation(left[both], right[both]), stats.values[both])
+    return replace(stats, sign=sign)
+
+
 class AutoKernel(TableKernel):
     """The table kernel of `auto`, with the sign of the rank correlation where both columns have an order."""
 
@@ -87,16 +107,10 @@ class AutoKernel(TableKernel):
         engine: Engine,
         pvalues: bool,
     ) -> PairStatistics:
-        stats = super().__call__(store, left, right, engine, pvalues)
-        sign = np.zeros(len(left), dtype=np.int8)
-        ordered = np.array([column.kind in NUMBERS for column in store.columns])
-        both = np.flatnonzero(ordered[left] & ordered[right])
-        if len(both):
-            from covey.measure.rank import SPEARMAN
+        from covey.measure.rank import SPEARMAN
 
-            rho = SPEARMAN(store, left[both], right[both], engine, True)
-            sign[both] = direction(rho, stats.values[both])
-        return PairStatistics(stats.values, stats.n, stats.pvalues, sign, stats.error_bound)
+        stats = super().__call__(store, left, right, engine, pvalues)
+        return with_sign(stats, store.columns, left, right, lambda i, j: SPEARMAN(store, i, j, engine, True))
 
 
 register(
