@@ -21,8 +21,8 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.bench
-	$(BIN)/python -m benchmarks --write
+bench: $(VENV)/.bench $(VENV)-ydata/.ready
+	COVEY_BENCH_YDATA_PYTHON=$(VENV)-ydata/bin/python $(BIN)/python -m benchmarks --write
 
 studies: $(VENV)/.dev
 	$(BIN)/covey study run --all
@@ -42,5 +42,11 @@ $(VENV)/.bench: $(VENV)/.dev
 	$(PIP) -e '.[bench]'
 	@touch $@
 
+# ydata-profiling pins older NumPy and pandas than covey is tested with, so it lives apart
+$(VENV)-ydata/.ready:
+	$(PYTHON) -m venv $(VENV)-ydata
+	$(VENV)-ydata/bin/python -m pip install -q --disable-pip-version-check 'ydata-profiling>=4.12' 'setuptools<81'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-ydata build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
