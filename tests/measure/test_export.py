@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -82,9 +80,18 @@ def test_files_that_are_no_matrix(tmp_path):
         matrices()["square"].save(tmp_path / "absent" / "m.parquet")
 
 
+def test_frames_in_polars(monkeypatch):
+    polars = pytest.importorskip("polars")
+    matrix = matrices()["two sets"]
+    monkeypatch.setattr(export, "find_spec", lambda name: name == "polars" or None)
+    pairs, square = matrix.to_pairs(), matrix.to_frame()
+    assert isinstance(pairs, polars.DataFrame) and pairs.columns[:3] == ["left", "right", "value"]
+    assert square.columns == ["feature", *matrix.columns]
+
+
 def test_frames_without_pandas(monkeypatch):
     matrix = matrices()["two sets"]
-    monkeypatch.setattr(export, "find_spec", lambda name: (name == "polars" and "polars" in sys.modules) or None)
+    monkeypatch.setattr(export, "find_spec", lambda name: None)
     pairs, square = matrix.to_pairs(), matrix.to_frame()
     assert pairs.column_names[:3] == ["left", "right", "value"] and pairs.num_rows == 2 * len(matrix.columns)
     assert square.column_names == ["feature", *matrix.columns]
