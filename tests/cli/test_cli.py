@@ -144,6 +144,12 @@ def test_errors_are_one_line_and_code_2_and_leave_nothing(capsys, csv, tmp_path,
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("arguments", [[], ["study"]])
+def test_without_a_command_it_shows_its_help(capsys, arguments):
+    code, out, err = run(capsys, *arguments)
+    assert code == 2 and "Usage" in out and "Commands" in out and not err
+
+
 def test_debug_shows_the_traceback(csv):
     with pytest.raises(ValueError, match="pearsn"):
         main(["associate", str(csv), "--measure", "pearsn", "--debug"])

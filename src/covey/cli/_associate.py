@@ -30,7 +30,9 @@ _WRITERS = (".parquet", ".csv", ".json")
 
 def associate(
     table: Annotated[str, typer.Argument(help="A file (CSV, Parquet, Arrow, .npy, .npz) or covey:adult.")],
-    measure: Annotated[str, typer.Option("--measure", "-m", help="Name of the measure; see covey methods.")] = "auto",
+    measure: Annotated[
+        str, typer.Option("--measure", "-m", help="Name of the measure; see covey methods --measures.")
+    ] = "auto",
     target: Annotated[str | None, typer.Option("--target", "-t", help="Only pairs with this column.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write all pairs to this .parquet, .csv or .json file.")
