@@ -94,3 +94,13 @@ def test_nothing_stands_out() -> None:
     assert "Nothing stands out." in str(
         report(table(numbers("a", rng.normal(size=300)), numbers("b", rng.normal(size=300))))
     )
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_findings() -> None:
+    distributed = pytest.importorskip("distributed")
+    local = covey.report("covey:german_credit", target="credit")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        spread = covey.report("covey:german_credit", target="credit", engine=f"dask://{cluster.scheduler_address}")
+    assert spread.findings == local.findings and len(local.findings) >= 5
+    np.testing.assert_array_equal(spread.data.matrices["auto"].values, local.data.matrices["auto"].values)

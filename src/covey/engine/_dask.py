@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from covey.engine._local import LocalEngine
 from covey.engine._reduce import State, fold, merge_in_order, partitions, runs
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ class DaskEngine:
 
     def __repr__(self) -> str:
         return f"DaskEngine({self.client.scheduler.address!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What travels to a worker inside of a function is one local thread: there is one level of parallelism."""
+        return LocalEngine, (1,)
 
     def map(self, function: Callable[[T], R], tasks: Sequence[T]) -> list[R]:
         """``[function(task) for task in tasks]``; the first exception of a task is raised."""
