@@ -103,4 +103,5 @@ def test_a_cluster_gives_the_same_findings() -> None:
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         spread = covey.report("covey:german_credit", target="credit", engine=f"dask://{cluster.scheduler_address}")
     assert spread.findings == local.findings and len(local.findings) >= 5
-    np.testing.assert_array_equal(spread.data.matrices["auto"].values, local.data.matrices["auto"].values)
+    for name, matrix in local.data.matrices.items():
+        np.testing.assert_array_equal(spread.data.matrices[name].values, matrix.values, err_msg=name)

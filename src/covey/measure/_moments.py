@@ -140,7 +140,7 @@ class ProductKernel:
         used, position = np.unique(np.concatenate([left, right]), return_inverse=True)
         view = store.numbers if self.scale == "value" else store.ranks
         columns = engine.map(lambda j: view(int(j)), list(used))
-        state = partial(MomentState, *centre_and_scale(np.stack([_sample(c) for c in columns], axis=1)))
+        state = partial(MomentState, *centre_and_scale(np.column_stack([spread_rows(c[:, None]) for c in columns])))
 
         def fold(start: int) -> MomentState:
             return state().update(np.stack([c[start : start + BLOCK_ROWS] for c in columns], axis=1))
@@ -160,13 +160,17 @@ def _two_pass(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     return pearson(x[both], y[both])
 
 
-def _sample(column: NDArray[np.float64], most: int = 8192) -> NDArray[np.float64]:
-    """Rows spread evenly over a column, at most about twice `most`: enough to centre and scale by."""
-    sample = column[:: max(1, len(column) // most)]
-    if not np.isnan(sample).all():
-        return sample
-    present = column[~np.isnan(column)]
-    return np.resize(present, len(sample)) if len(present) else sample
+def spread_rows(values: NDArray[np.float64], most: int = 8192) -> NDArray[np.float64]:
+    """Rows spread evenly over columns, at most about twice `most`: enough to centre and scale by.
+
+    A column that is all missing on these rows gives its present values instead.
+    """
+    sample = values[:: max(1, len(values) // most)].copy()
+    for k in np.flatnonzero(np.isnan(sample).all(axis=0)):
+        present = values[~np.isnan(values[:, k]), k]
+        if len(present):
+            sample[:, k] = np.resize(present, len(sample))
+    return sample
 
 
 def centre_and_scale(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -8,7 +8,7 @@ decides where they run.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Self
@@ -25,6 +25,7 @@ from covey.measure._moments import MomentState, ProductKernel, centre_and_scale,
 from covey.measure._sketch import QuantileSketch, Summary
 from covey.measure._tables import Batch, TableKernel, batches, collect, counter
 from covey.measure.auto import AutoKernel, with_sign
+from covey.measure.nominal import GroupedKernel, GroupedState, collect_grouped, number_and_category
 from covey.table import BlockSource, Column, FeatureTable
 
 _TABLE_BYTES = 1 << 27
@@ -38,13 +39,14 @@ def associate_blocks(
     Raises
     ------
     ValueError
-        If the measure is no sum over rows (Kendall, Chatterjee's xi, exact distance correlation, ...).
+        If the measure cannot be streamed (Kendall, Chatterjee's xi, exact distance correlation, ...).
     """
     kernel = measure.kernel
-    if not isinstance(kernel, ProductKernel | TableKernel):
+    if not isinstance(kernel, ProductKernel | TableKernel | GroupedKernel):
         raise ValueError(
             f"{measure.name} is no sum over rows and cannot be streamed; read a sample into memory, or choose "
-            "pearson, spearman, distance_correlation, auto, mutual_information, theils_u, cramers_v or hsic"
+            "pearson, spearman, distance_correlation, auto, correlation_ratio, mutual_information, theils_u, cramers_v "
+            "or hsic"
         )
     start = time.perf_counter()
     source = source.fix_categories()
@@ -64,6 +66,8 @@ def associate_blocks(
             assert stats.error_bound is not None
             most = np.max(stats.error_bound, initial=0.0)
             notes.append(f"ranks come from a quantile sketch; a correlation is off by at most {most:.2g}")
+    elif isinstance(kernel, GroupedKernel):
+        stats = stream.groups(left, right, pvalues)
     else:
         stats = stream.tables(kernel, left, right, pvalues)
         if isinstance(kernel, AutoKernel):
@@ -116,6 +120,17 @@ class _Stream:
             if len(points):
                 head[:, k] = np.resize(points, len(head))
         return head
+
+    def groups(self, left: NDArray[np.intp], right: NDArray[np.intp], pvalues: bool) -> PairStatistics:
+        number, category = number_and_category(self.columns, left, right)
+        shift, scale = centre_and_scale(self._sample())
+        used = np.unique(category)
+        states = {
+            self.names[j]: partial(GroupedState, len(self.columns[j].categories or ()), shift, scale) for j in used
+        }
+        result = self.engine.reduce(partial(_GroupPass, self.names, states), self.source).result()
+        asked = [tuple(part[number[category == j]] for part in result[self.names[j]]) for j in used]
+        return collect_grouped(category, used, asked, pvalues)
 
     def tables(
         self, kernel: TableKernel, left: NDArray[np.intp], right: NDArray[np.intp], pvalues: bool
@@ -204,6 +219,27 @@ class _MomentPass:
 
     def result(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         return self.state.result()
+
+
+class _GroupPass:
+    """A `GroupedState` for each column of categories, over all columns as numbers."""
+
+    def __init__(self, names: Sequence[str], states: Mapping[str, Callable[[], GroupedState]]) -> None:
+        self.names, self.states = names, {name: state() for name, state in states.items()}
+
+    def update(self, block: FeatureTable) -> Self:
+        numbers = _numbers(block, self.names)
+        for name, state in self.states.items():
+            state.update(block[name].values, numbers)
+        return self
+
+    def merge(self, other: Self) -> Self:
+        for name, state in self.states.items():
+            state.merge(other.states[name])
+        return self
+
+    def result(self) -> dict[str, tuple[NDArray, NDArray, NDArray]]:
+        return {name: state.result() for name, state in self.states.items()}
 
 
 class _TablePass:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
 from covey.engine import Engine
 from covey.measure._measure import NUMBERS, Measure, PairStatistics, any_pair, mixed_pair, register
+from covey.measure._moments import centre_and_scale, spread_rows
 from covey.measure._null import chi2_pvalue, f_pvalue
 from covey.measure._store import ColumnStore
 from covey.measure._tables import Side, TableKernel
+from covey.table import Column
 
 
 def equal_count_bins(n_rows: int) -> int:
@@ -117,8 +122,70 @@ def correlation_ratio(x: NDArray, y: NDArray) -> float:
     return float(min(1.0, np.sqrt(between / total)))
 
 
-class GroupedMomentsKernel:
-    """Sums of numbers within categories for many pairs: one sparse product for each column of categories."""
+class GroupedState:
+    """Sums of numbers within the categories of one column, mergeable.
+
+    Parameters
+    ----------
+    n_categories : int
+    shift, scale : ndarray of shape (n_numbers,)
+        Subtracted from and divided out of every number first.
+    """
+
+    def __init__(self, n_categories: int, shift: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
+        shape = max(n_categories, 1), len(shift)
+        self.shift, self.scale = shift, scale
+        self.size, self.sums, self.squares = np.zeros(shape), np.zeros(shape), np.zeros(shape[1])
+
+    def update(self, codes: NDArray[np.int32], numbers: NDArray[np.float64]) -> Self:
+        """Add rows: `codes` of shape (n_rows,), -1 missing; `numbers` of shape (n_rows, n_numbers), NaN missing."""
+        from scipy.sparse import csr_array
+
+        rows = np.flatnonzero(codes >= 0)
+        z = (numbers[rows] - self.shift) / self.scale
+        present = ~np.isnan(z)
+        z[~present] = 0.0
+        one_hot = csr_array(
+            (np.ones(len(rows)), (codes[rows], np.arange(len(rows)))), shape=(len(self.size), len(rows))
+        )
+        self.size += one_hot @ present.astype(np.float64)
+        self.sums += one_hot @ z
+        self.squares += (z * z).sum(axis=0)
+        return self
+
+    def merge(self, other: Self) -> Self:
+        """Add another state over the same columns."""
+        self.size += other.size
+        self.sums += other.sums
+        self.squares += other.squares
+        return self
+
+    def result(self) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+        """(correlation ratio, n, p-value of the F test), each of shape (n_numbers,)."""
+        count = self.size.sum(axis=0)
+        groups = np.count_nonzero(self.size, axis=0).astype(float)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            common = self.sums.sum(axis=0) ** 2 / count
+            between = (self.sums**2 / np.where(self.size > 0, self.size, np.inf)).sum(axis=0) - common
+            total = self.squares - common
+            defined = (total > 1e-13 * self.squares) & (groups > 1)  # above the rounding of a constant column
+            ratio = np.where(defined, np.clip(between / np.where(defined, total, 1.0), 0.0, 1.0), np.nan)
+            f = (ratio / (groups - 1)) / ((1 - ratio) / (count - groups))
+        return np.sqrt(ratio), count.astype(np.int64), f_pvalue(f, groups - 1, count - groups)
+
+
+def number_and_category(
+    columns: Sequence[Column], left: NDArray[np.intp], right: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Which side of each pair is the number and which the category; of two booleans the left one is the number."""
+    numeric = np.array([column.kind in NUMBERS for column in columns])
+    coded = np.array([column.is_coded for column in columns])
+    forward = numeric[left] & coded[right]
+    return np.where(forward, left, right), np.where(forward, right, left)
+
+
+class GroupedKernel:
+    """Correlation ratios of many pairs: for each column of categories, the sums of all numbers asked with it."""
 
     def __call__(
         self,
@@ -128,52 +195,34 @@ class GroupedMomentsKernel:
         engine: Engine,
         pvalues: bool,
     ) -> PairStatistics:
-        numeric = np.array([column.kind in NUMBERS for column in store.columns])
-        coded = np.array([column.is_coded for column in store.columns])
-        # a boolean can be either side; of two booleans, the left one is the number
-        forward = numeric[left] & coded[right]
-        number, category = np.where(forward, left, right), np.where(forward, right, left)
-        values, n = np.full(len(left), np.nan), np.zeros(len(left), dtype=np.int64)
-        p = np.full(len(left), np.nan)
+        number, category = number_and_category(store.columns, left, right)
 
-        def run(j: np.intp) -> None:
-            members = np.flatnonzero(category == j)
-            value, rows, probability = _between(store, int(j), number[members])
-            values[members], n[members], p[members] = value, rows, probability
+        def run(j: np.intp) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+            column = store.columns[j]
+            numbers = np.stack([store.numbers(int(k)) for k in number[category == j]], axis=1)
+            state = GroupedState(len(column.categories or ()), *centre_and_scale(spread_rows(numbers)))
+            return state.update(column.values, numbers).result()
 
-        engine.map(run, list(np.unique(category)))
-        return PairStatistics(values, n, p if pvalues else None)
+        used = np.unique(category)
+        return collect_grouped(category, used, engine.map(run, list(used)), pvalues)
 
 
-def _between(
-    store: ColumnStore, j: int, numbers: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    """(correlation ratio, n, p-value) of category column `j` with each of the columns `numbers`."""
-    from scipy.sparse import csr_array
-
-    codes = store.columns[j].values
-    rows = np.flatnonzero(codes >= 0)
-    categories = store.columns[j].categories or ()
-    one_hot = csr_array(
-        (np.ones(len(rows)), (codes[rows], np.arange(len(rows)))), shape=(max(len(categories), 1), len(rows))
+def collect_grouped(
+    category: NDArray[np.intp],
+    used: Sequence[np.intp] | NDArray[np.intp],
+    results: Sequence[tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]],
+    pvalues: bool,
+) -> PairStatistics:
+    """Results of the columns of categories `used`, put into the order of the pairs."""
+    values, n, p = (
+        np.full(len(category), np.nan),
+        np.zeros(len(category), dtype=np.int64),
+        np.full(len(category), np.nan),
     )
-    x = np.stack([store.numbers(int(k))[rows] for k in numbers], axis=1)
-    present = ~np.isnan(x)
-    count = present.sum(axis=0)
-    safe = np.maximum(count, 1)
-    mean = np.where(present, x, 0.0).sum(axis=0) / safe
-    centred = np.where(present, x - mean, 0.0)
-    sums = one_hot @ centred
-    size = one_hot @ present.astype(np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = np.where(size > 0, sums**2 / np.maximum(size, 1), 0.0).sum(axis=0) - (centred.sum(axis=0) ** 2 / safe)
-        total = (centred**2).sum(axis=0)
-        groups = np.count_nonzero(size, axis=0).astype(float)
-        scale = (mean**2 + 1e-300) * safe
-        defined = (total > 1e-26 * scale) & (groups > 1)
-        ratio = np.where(defined, np.clip(between / np.where(defined, total, 1.0), 0.0, 1.0), np.nan)
-        f = (ratio / (groups - 1)) / ((1 - ratio) / (count - groups))
-    return np.sqrt(ratio), count.astype(np.int64), f_pvalue(f, groups - 1, count - groups)
+    for j, (value, rows, probability) in zip(used, results):
+        members = category == j
+        values[members], n[members], p[members] = value, rows, probability
+    return PairStatistics(values, n, p if pvalues else None)
 
 
 register(
@@ -190,7 +239,7 @@ register(
         "correlation_ratio",
         "share of a number's spread that lies between categories (its root)",
         correlation_ratio,
-        GroupedMomentsKernel(),
+        GroupedKernel(),
         mixed_pair,
     )
 )
