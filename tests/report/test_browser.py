@@ -70,7 +70,7 @@ def visit(browser, files) -> Iterator:
         page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}") or dialog.dismiss())
         page.on("request", lambda r: r.url.startswith(("file:", "data:")) or complaints.append(f"asked for {r.url}"))
         page.goto(files[name].as_uri())
-        page.wait_for_function("document.documentElement.dataset.ready", timeout=60_000)
+        page.locator("html[data-ready]").wait_for(state="attached", timeout=60_000)  # the page forbids eval
         return page
 
     yield visit
@@ -370,7 +370,7 @@ def test_dark_follows_the_system_and_the_button(visit) -> None:
     light = page.evaluate(ground)
     assert sum(map(int, re.findall(r"\d+", dark))) < 200 < 600 < sum(map(int, re.findall(r"\d+", light)))
     page.reload()
-    page.wait_for_function("document.documentElement.dataset.ready")
+    page.locator("html[data-ready]").wait_for(state="attached")
     assert page.evaluate(ground) == light
 
 
