@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from covey.report import _files
 from covey.report._json import plain, to_json, write_json
 from covey.report._model import Finding, View
 from covey.report._page import KINDS, readable, render, write_page
@@ -31,6 +30,7 @@ from covey.report._payload import (
     quantise_values,
     unpack,
 )
+from covey.table import _atomic
 from tests.report._factory import HOSTILE, make_report, make_small_report
 
 
@@ -252,7 +252,7 @@ def test_full_disk_leaves_the_old_file_and_no_other(write, tmp_path: Path, monke
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(_files.os, "fsync", full)
+    monkeypatch.setattr(_atomic.os, "fsync", full)
     with pytest.raises(OSError, match=r"cannot write .*report: No space left on device") as caught:
         write(make_report(), path)
     assert caught.value.errno == errno.ENOSPC

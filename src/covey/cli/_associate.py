@@ -15,11 +15,9 @@ from covey.cli._common import (
     Sample,
     Seed,
     is_file,
-    jsonable,
     print_json,
     print_table,
     progress,
-    read_sampled,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +48,7 @@ def associate(
 ) -> None:
     """Measure how strongly every pair of columns of TABLE moves together."""
     import covey
+    from covey.report._json import plain
 
     if out is not None and out.suffix not in _WRITERS:
         raise ValueError(f"--out {out}: the ending must be one of {', '.join(_WRITERS)}")
@@ -59,7 +58,8 @@ def associate(
     ):
         source = covey.iter_blocks(table)
     else:
-        source = read_sampled(table, sample, seed)
+        source = covey.read(table)
+        source = source if sample is None else source.sample(sample, seed)
     with progress(f"{measure} of all pairs"):
         matrix = covey.associate(source, measure=measure, target=target, pvalues=pvalues, engine=engine)
     pairs = matrix.pairs_table()
@@ -69,7 +69,7 @@ def associate(
         print_json(_json(matrix, pairs))
         return
     shown = [name for name in ("left", "right", "value", "sign", "pvalue", "error_bound", "n") if name in pairs]
-    rows = list(zip(*(jsonable(list(pairs[name][:top])) for name in shown)))
+    rows = list(zip(*(plain(list(pairs[name][:top])) for name in shown)))
     print_table(f"{measure}: {min(top, len(pairs['left']))} of {len(pairs['left'])} pairs", shown, rows)
     for note in matrix.info.get("notes", ()):
         typer.echo(f"note: {note}")
@@ -83,11 +83,12 @@ def write_pairs(pairs: Mapping[str, Any], path: Path) -> None:
 
     import pyarrow as pa
 
+    from covey.report._json import plain
     from covey.table import atomic_write
 
     with atomic_write(path) as temporary:
         if path.suffix == ".json":
-            records = [dict(zip(pairs, row)) for row in zip(*(jsonable(list(column)) for column in pairs.values()))]
+            records = [dict(zip(pairs, row)) for row in zip(*(plain(list(column)) for column in pairs.values()))]
             temporary.write_text(json.dumps(records), encoding="utf-8")
             return
         table = pa.table(dict(pairs))

@@ -10,10 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
-
-from covey.table import FeatureTable, read
 
 Engine = Annotated[
     str | None, typer.Option("--engine", help="Where work runs: local, local:4 or dask://host:port.", metavar="ENGINE")
@@ -33,18 +30,6 @@ def progress(text: str) -> Iterator[Callable[[str], None]]:
 
     with Console(stderr=True).status(text) as status:
         yield status.update
-
-
-def sampled(table: FeatureTable, rows: int | None, seed: int) -> FeatureTable:
-    """At most `rows` rows drawn at random without replacement, in their order."""
-    if rows is None or rows >= table.n_rows:
-        return table
-    return table.take(np.sort(np.random.default_rng(seed).choice(table.n_rows, rows, replace=False)))
-
-
-def read_sampled(source: str, rows: int | None, seed: int) -> FeatureTable:
-    """Read a source and draw rows from it."""
-    return sampled(read(source), rows, seed)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -72,22 +57,9 @@ def cell(value: Any) -> str:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON; NaN becomes null."""
-    typer.echo(json.dumps(jsonable(value), indent=1, ensure_ascii=False))
+    from covey.report._json import plain
 
-
-def jsonable(value: Any) -> Any:
-    """The value with NumPy scalars and arrays as Python ones, and NaN or infinity as None."""
-    if isinstance(value, dict):
-        return {str(k): jsonable(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [jsonable(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return jsonable(value.tolist())
-    if isinstance(value, np.generic):
-        return jsonable(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    typer.echo(json.dumps(plain(value), indent=1, ensure_ascii=False))
 
 
 def is_file(source: str, *endings: str) -> bool:

@@ -93,11 +93,6 @@ def numeric_pair(left: str, right: str) -> bool:
     return left in NUMBERS and right in NUMBERS
 
 
-def coded_pair(left: str, right: str) -> bool:
-    """Both kinds are categories (booleans count)."""
-    return left in CODES and right in CODES
-
-
 def mixed_pair(left: str, right: str) -> bool:
     """One kind can be read as a number and the other as categories."""
     return (left in NUMBERS and right in CODES) or (left in CODES and right in NUMBERS)

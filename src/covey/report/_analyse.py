@@ -18,7 +18,7 @@ from covey.report import _columns
 from covey.report._determination import determinations, determined, leaks
 from covey.report._findings import Evidence, findings
 from covey.report._interaction import interactions
-from covey.report._material import Material, prepare, reordered, sampled_rows
+from covey.report._material import Material, prepare, reordered
 from covey.report._missing import missing_effects
 from covey.report._model import Group, ReportData
 from covey.report._order import order_effects, resemblances, sorted_by
@@ -174,10 +174,7 @@ def _picture_rows(material: Material, features: tuple[str, ...]) -> FeatureTable
     """A few rows of the features, in display order, for the pictures of pairs."""
     if not features:
         return FeatureTable((), (), np.zeros((0, 0)), np.zeros((0, 0), dtype=np.int32), ())
-    table = material.table.select(features)
-    if table.n_rows <= SAMPLE_ROWS:
-        return table
-    return table.take(sampled_rows(table.n_rows, SAMPLE_ROWS, material.random_state))
+    return material.table.select(features).sample(SAMPLE_ROWS, material.random_state)
 
 
 def _how(material: Material, measures: tuple[str, ...], searched: dict[str, int], clock: Clock) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from covey.table import atomic_write
@@ -34,10 +33,8 @@ def write_text(path: str | Path, text: str) -> None:
     # A lone surrogate (from a file name or a broken cell) has no UTF-8 form.
     raw = text.encode("utf-8", errors="replace")
     try:
-        with atomic_write(path) as temporary, open(temporary, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(raw)
     except OSError as error:
         if error.errno is None:
             raise

@@ -140,7 +140,7 @@ def prepare(
     if target is not None:
         source = with_target(source, target)
     rows = affordable_rows(source.n_columns) if sample is None else sample
-    table = source.take(sampled_rows(source.n_rows, rows, random_state)) if rows < source.n_rows else source
+    table = source.sample(rows, random_state)
     features = tuple(c.name for c in table.columns() if is_feature(c))
     masked = tuple(c.name for c in table.columns() if LEAST_MISSING <= c.n_missing <= table.n_rows - LEAST_MISSING)
     columns = [
@@ -242,11 +242,6 @@ def equal_parts(ranks: NDArray[np.float64], n_parts: int) -> NDArray[np.int32]:
     out = np.full(len(ranks), -1, dtype=np.int32)
     out[present] = np.unique(part, return_inverse=True)[1]
     return out
-
-
-def sampled_rows(n_rows: int, size: int, random_state: int) -> NDArray[np.intp]:
-    """`size` rows drawn without replacement, in their order."""
-    return np.sort(np.random.default_rng(random_state).choice(n_rows, size, replace=False))
 
 
 def reordered(matrix: AssociationMatrix, order: NDArray[np.intp]) -> AssociationMatrix:

@@ -40,6 +40,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())  # a full disk must show before the rename
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)

@@ -225,6 +225,19 @@ class FeatureTable:
             [Column(c.name, c.kind, c.values[rows], c.categories) for c in self.columns()], self.notes
         )
 
+    def sample(self, size: int, random_state: int = 0) -> FeatureTable:
+        """At most `size` rows drawn at random without replacement, in their order.
+
+        Examples
+        --------
+        >>> table = FeatureTable.from_columns([Column("x", "numeric", np.arange(5.0))])
+        >>> table.sample(3).n_rows, table.sample(9) is table
+        (3, True)
+        """
+        if size >= self.n_rows:
+            return self
+        return self.take(np.sort(np.random.default_rng(random_state).choice(self.n_rows, size, replace=False)))
+
 
 def unknown_column(name: str, names: Sequence[str]) -> str:
     """The error message for a column that is not there, with the nearest names."""
