@@ -351,7 +351,7 @@ def save_party(
         "active": channel.active,
     }
     with atomic_write(Path(path)) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **{"": np.array(json.dumps(header))}, **state)  # type: ignore[arg-type]
+        np.savez(file, header=np.array(json.dumps(header)), **state)  # type: ignore[arg-type]
 
 
 def load_party(path: str | Path) -> tuple[PartyModel, dict[str, Any]]:
@@ -374,7 +374,7 @@ def read_party_file(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray
     try:
         with np.load(path, allow_pickle=False) as file:
             state = {key: file[key] for key in file.files}
-        header = json.loads(str(state.pop("")))
+        header = json.loads(str(state.pop("header")))
     except FileNotFoundError:
         raise
     except Exception as error:
