@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ class Manifest:
     columns : tuple of tuple of str
         Columns of each party; may be empty.
     label : str
-        Name of the column to predict.
+        Name of the column to predict; ``""`` if no party holds one.
     label_party : int
         Rank of the party that holds it.
     task : str
@@ -78,7 +79,15 @@ class Manifest:
         return ids, np.empty((len(ids), 0)) if table is None else table
 
     def read_labels(self) -> tuple[NDArray, NDArray]:
-        """Row ids and labels; what the label holder reads beside its own columns."""
+        """Row ids and labels; what the label holder reads beside its own columns.
+
+        Raises
+        ------
+        ValueError
+            If no party holds a label.
+        """
+        if not self.label:
+            raise ValueError(f"no party of {self.folder} holds a label; split again and name the target")
         ids, table = _read(self.folder / LABELS, self.id, (self.label,))
         assert table is not None
         return ids, np.asarray(table[self.label].labels())
@@ -92,23 +101,19 @@ class Manifest:
             If the files do not hold the same rows in the same order.
         """
         ids, y = self.read_labels()
-        parties = []
-        for rank in range(self.n_parties):
-            own, X = self.read_party(rank)
+        own_ids, parties = zip(*(self.read_party(rank) for rank in range(self.n_parties)))
+        for file, own in zip(self.files, own_ids):
             if not np.array_equal(own, ids):
                 differing = len(np.setxor1d(own, ids)) or "the order of the"
-                raise ValueError(
-                    f"{self.files[rank]} and {LABELS} differ in {differing} row ids; join them first (--align, align)"
-                )
-            parties.append(X)
-        return parties, y
+                raise ValueError(f"{file} and {LABELS} differ in {differing} row ids; join them first (--align, align)")
+        return list(parties), y
 
 
 def write_split(
     folder: str | Path,
     table: FeatureTable,
     partition: Partition,
-    target: str,
+    target: str | None,
     *,
     label_party: int = 0,
     ids: NDArray | None = None,
@@ -124,8 +129,8 @@ def write_split(
     table : FeatureTable
         Holds the columns of the partition and the target.
     partition : Partition
-    target : str
-        Column to predict; must lie with no party.
+    target : str, optional
+        Column to predict; must lie with no party. None for a split without labels.
     label_party : int
     ids : ndarray of shape (n_rows,), optional
         Tells which sample a row is; 0, 1, 2, ... by default.
@@ -144,7 +149,7 @@ def write_split(
     """
     if not 0 <= label_party < partition.n_parties:
         raise ValueError(f"the label holder must be one of the parties 0 to {partition.n_parties - 1}")
-    if target not in table:
+    if target is not None and target not in table:
         raise ValueError(unknown_column(target, table.names))
     for k, name in enumerate(partition.party_names):
         if target in partition.columns(k):
@@ -158,13 +163,14 @@ def write_split(
     files = tuple(f"party-{k}.parquet" for k in range(partition.n_parties))
     for k, file in enumerate(files):
         _write(folder / file, ids, [table[name] for name in partition.columns(k)])
-    _write(folder / LABELS, ids, [table[target]])
+    if target is not None:
+        _write(folder / LABELS, ids, [table[target]])
     manifest = Manifest(
         folder=folder,
         party_names=partition.party_names,
         files=files,
         columns=tuple(partition.columns(k) for k in range(partition.n_parties)),
-        label=target,
+        label=target or "",
         label_party=label_party,
         task=task,
         facts=dict(facts or {}),
@@ -172,6 +178,35 @@ def write_split(
     with atomic_write(folder / MANIFEST) as temporary:
         temporary.write_text(json.dumps(_to_json(manifest), indent=1, ensure_ascii=False), encoding="utf-8")
     return manifest
+
+
+def read_mapping(path: str | Path) -> dict[str, list[str]]:
+    """Which party holds which columns, from a file.
+
+    Parameters
+    ----------
+    path : path
+        ``.json`` with an object of party to list of columns, or ``.csv`` with the columns ``feature`` and ``party``.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    path = Path(path)
+    if path.suffix == ".json":
+        mapping = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(mapping, dict) or not all(isinstance(columns, list) for columns in mapping.values()):
+            raise ValueError(f'{path} must hold an object of party to list of columns, as in {{"bank": ["age"]}}')
+        return mapping
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or not {"feature", "party"} <= rows[0].keys():
+        raise ValueError(f"{path} must be a CSV file with the columns feature and party, or a JSON file")
+    mapping = {}
+    for row in rows:
+        mapping.setdefault(row["party"], []).append(row["feature"])
+    return mapping
 
 
 def read_manifest(folder: str | Path) -> Manifest:
