@@ -125,6 +125,16 @@ def test_a_table_by_its_path(tmp_path: Path) -> None:
         load(file, target="bougth")
 
 
+def test_table_holds_features_and_labels() -> None:
+    data = load("adult", max_rows=100)
+    table = data.table()
+    assert table.names == (*data.names, "income-per-year")
+    assert table["income-per-year"].labels().tolist() == data.y.tolist()
+    data = load("digits", max_rows=100)
+    assert data.table()[data.target].values.tolist() == data.y.tolist()
+    assert data.table()["pixel_0_2"].values.tolist() == data.X["pixel_0_2"].values.tolist()
+
+
 def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path) -> None:
     file = tmp_path / "gaps.csv"
     file.write_text("x,label,amount\n1,a,2.5\n2,,\n3,b,1.5\n4,,3.5\n")

@@ -21,7 +21,7 @@ from covey.table import Column, FeatureTable, read
 
 Task = Literal["classification", "regression"]
 Arrays = tuple[ArrayLike, NDArray, Sequence[str] | None]
-Loaded = tuple[FeatureTable, NDArray, str, str]  # features, labels, name, source
+Loaded = tuple[FeatureTable, NDArray, str, str, str]  # features, labels, name, source, name of the labels
 
 _MOST_CLASSES = 30  # whole numbers with more distinct values are taken as quantities
 
@@ -58,6 +58,8 @@ class VerticalData:
     task : {"classification", "regression"}
     source : str
         Where it is from, under which licence, and what was left out.
+    target : str
+        Name of the labels; no feature has it.
     """
 
     X: FeatureTable
@@ -65,11 +67,27 @@ class VerticalData:
     name: str
     task: Task
     source: str
+    target: str = "target"
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the features."""
         return self.X.names
+
+    def table(self) -> FeatureTable:
+        """Features and, as the last column, the labels: numbers as numbers, text as categories.
+
+        Examples
+        --------
+        >>> load("wine").table().shape
+        (178, 14)
+        """
+        if self.y.dtype.kind in "iuf":
+            labels = Column(self.target, "numeric", self.y.astype(np.float64))
+        else:
+            categories, codes = np.unique(self.y, return_inverse=True)
+            labels = Column(self.target, "categorical", codes.astype(np.int32), tuple(categories.tolist()))
+        return FeatureTable.from_columns([*self.X.columns(), labels])
 
     def __repr__(self) -> str:
         return f"<VerticalData {self.name!r}: {len(self.y):,} rows, {self.X.n_columns} features, {self.task}>"
@@ -122,13 +140,13 @@ def load(
         raise ValueError(f"task must be 'classification' or 'regression', got {task!r}")
     if max_rows is not None and max_rows < 1:
         raise ValueError(f"max_rows must be at least 1, got {max_rows}")
-    X, y, name, origin = _named(str(source), target, random_state) or _from_path(Path(source), target)
+    X, y, name, origin, target = _named(str(source), target, random_state) or _from_path(Path(source), target)
     rows = _kept_rows(y, random_state, max_rows)
     labels = _tidy(y[rows])
     n_missing = int(_missing(y).sum())
     if n_missing:
         origin += f"; {n_missing:,} rows without a label left out"
-    return VerticalData(X.take(rows), labels, name, task or _task_of(labels), origin)
+    return VerticalData(X.take(rows), labels, name, task or _task_of(labels), origin, target)
 
 
 def _named(name: str, target: str | None, random_state: int) -> Loaded | None:
@@ -200,7 +218,7 @@ def _from_table(table: FeatureTable, target: str, name: str, source: str) -> Loa
     labels = table[target].labels()
     if table.n_columns == 1:
         raise ValueError(f"{name} has no column beside the target {target!r}")
-    return table.drop(target), labels, name, source
+    return table.drop(target), labels, name, source, target
 
 
 def _from_arrays(X: ArrayLike, y: NDArray, names: Sequence[str] | None, name: str, source: str) -> Loaded:
@@ -209,7 +227,7 @@ def _from_arrays(X: ArrayLike, y: NDArray, names: Sequence[str] | None, name: st
         raise ValueError(f"{name}: y must have one label for each of the {len(block)} rows; its shape is {np.shape(y)}")
     names = [f"x{j}" for j in range(block.shape[1])] if names is None else names
     columns = [Column(feature, "numeric", values) for feature, values in zip(names, block.T)]
-    return FeatureTable.from_columns(columns), np.asarray(y), name, source
+    return FeatureTable.from_columns(columns), np.asarray(y), name, source, "target"
 
 
 def _missing(y: NDArray) -> NDArray[np.bool_]:
