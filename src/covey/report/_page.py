@@ -46,7 +46,7 @@ PICTURES = {
 }
 
 # In the order in which they define one another; together they are one script.
-SCRIPTS = ("base", "colour", "chart", "pair", "view", "heatmap", "network", "relevance", "pairs", "cards", "main")
+SCRIPTS = ("base", "colour", "chart", "pair", "view", "cells", "heatmap", "network", "relevance", "pairs", "cards", "main")
 
 
 def render(data: ReportData) -> str:
@@ -71,9 +71,8 @@ def render(data: ReportData) -> str:
         sections=_sections(data),
         how=[(_words(name), readable(value)) for name, value in data.how.items() if value not in ([], ())],
         payload=pack(data),
-        style=_asset("page.css"),
-        script=_script(),
-        script_hash=base64.b64encode(hashlib.sha256(_script().encode()).digest()).decode(),
+        style=asset("page.css"),
+        **script_of(SCRIPTS),
     )
 
 
@@ -164,16 +163,18 @@ def _words(name: Any) -> str:
     return str(name).replace("_", " ")
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Text of a file of the folder ``assets``."""
     return (files("covey.report") / "assets" / name).read_text(encoding="utf-8")
 
 
 @cache
-def _script() -> str:
-    """The page's script: its parts in one scope of their own, without comment lines and indentation."""
-    parts = "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
-    lean = re.sub(r"^\s*(//.*)?\n|^[ \t]+", "", parts, flags=re.MULTILINE)
-    return f'(() => {{\n"use strict";\n{lean}}})();\n'
+def script_of(parts: tuple[str, ...]) -> dict[str, str]:
+    """A page's script, its parts in one scope of their own without comment lines and indentation, and its hash."""
+    text = "\n".join(asset(f"{part}.js") for part in parts)
+    lean = re.sub(r"^\s*(//.*)?\n|^[ \t]+", "", text, flags=re.MULTILINE)
+    script = f'(() => {{\n"use strict";\n{lean}}})();\n'
+    return {"script": script, "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}
 
 
 @cache
@@ -182,4 +183,4 @@ def _template() -> Any:
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["readable"] = readable
-    return environment.from_string(_asset("page.html.j2"))
+    return environment.from_string(asset("page.html.j2"))

@@ -210,3 +210,20 @@ const tooltip = {
 const announce = (text) => {
   $("#announcer").textContent = text;
 };
+
+function debounced(work, wait = 150) {
+  let timer;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(work, wait);
+  };
+}
+
+// The section that is being read is marked in the bar.
+function startNavigation() {
+  const links = new Map($$(".bar nav a").map((link) => [link.hash.slice(1), link]));
+  links.forEach((link, anchor) => link.addEventListener("click", () => beginThrough($(`#${anchor}`))));
+  const mark = (id) => links.forEach((link, anchor) => (anchor === id ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
+  const seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => mark(entry.target.id)), { rootMargin: "-30% 0px -65%" });
+  $$("section").forEach((section) => seen.observe(section));
+}

@@ -60,14 +60,6 @@ class Panel {
   }
 }
 
-function debounced(work, wait = 150) {
-  let timer;
-  return () => {
-    clearTimeout(timer);
-    timer = setTimeout(work, wait);
-  };
-}
-
 function titleOf({ kind, columns }) {
   const joined = (word) => [columns[0], h("span", { class: "between" }, word), columns[1]];
   if (kind === "pair") return joined(" and ");
