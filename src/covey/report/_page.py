@@ -46,7 +46,10 @@ PICTURES = {
 }
 
 # In the order in which they define one another; together they are one script.
-SCRIPTS = ("base", "colour", "chart", "pair", "view", "cells", "heatmap", "network", "relevance", "pairs", "cards", "main")
+SCRIPTS = (
+    *("base", "colour", "chart", "pair", "view", "cells", "heatmap"),
+    *("network", "relevance", "pairs", "cards", "main"),
+)
 
 
 def render(data: ReportData) -> str:
