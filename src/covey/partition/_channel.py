@@ -127,6 +127,22 @@ class Traffic:
         links = [{"from": a, "to": b, "bytes": c[0], "messages": c[1]} for (a, b), c in self.by_link().items()]
         return {"bytes": self.bytes, "messages": self.messages, "rounds": self.rounds, "links": links}
 
+    def state(self) -> dict[str, Any]:
+        """Plain values that `from_state` takes."""
+        return {
+            "sent": [[*key, *counts] for key, counts in self.sent.items()],
+            "turns": [[*link, turns, self._last.get(link, link[0])] for link, turns in self.turns.items()],
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Traffic:
+        """The traffic that `state` describes."""
+        return cls(
+            {(int(a), int(b), str(tag)): (int(size), int(n)) for a, b, tag, size, n in state["sent"]},
+            {(int(a), int(b)): int(turns) for a, b, turns, _ in state["turns"]},
+            {(int(a), int(b)): int(last) for a, b, _, last in state["turns"]},
+        )
+
     def __repr__(self) -> str:
         return f"<Traffic: {self.bytes:,} bytes, {self.messages:,} messages, {self.rounds:,} rounds>"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from covey.partition._channel import Channel, LocalNetwork
+from covey.partition._channel import Channel, LocalNetwork, Traffic
 from covey.partition._inputs import n_rows
 from covey.partition._objective import Objective, Task
 from covey.table import atomic_write
@@ -46,7 +46,11 @@ class PartyModel(ABC):
     ----------
     objective : Objective or None
         At the label holder.
+    finished : bool
+        Set by a `step` that was the last, at all parties in the same step.
     """
+
+    finished = False
 
     def __init__(self, algorithm: VerticalEstimator) -> None:
         self.algorithm = algorithm
@@ -227,15 +231,19 @@ def train(
     if checkpoint is not None:
         first = _agree(channel, checkpoint.steps())
         if first:
-            state = checkpoint.read(first, party.algorithm)
+            state = checkpoint.read(first, party.algorithm, channel)
             history = state.pop("history").tolist()
+            channel.traffic = Traffic.from_state(json.loads(str(state.pop("traffic"))))
+            party.finished = bool(state.pop("finished"))
             party.restore(_restored_objective(party, state))
     for step in range(first, party.algorithm.n_steps):
+        if party.finished:
+            break
         loss = party.step(channel, step)
         if loss is not None:
             history.append(float(loss))
         if checkpoint is not None:
-            checkpoint.write(step + 1, party, channel, {"history": np.array(history)})
+            checkpoint.write(step + 1, party, channel, history)
     return party, history
 
 
@@ -287,45 +295,63 @@ class Checkpoint:
         Of the party; its files are ``party-{rank}-step-{step}.npz``.
     every : int
         Steps between two states.
+    facts : mapping
+        Plain values that a later run must have alike, beside the settings of the algorithm.
     """
 
     folder: str | Path
     rank: int
     every: int = 1
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def steps(self) -> list[int]:
         """Steps after which a state was kept, ascending."""
-        return sorted(int(p.stem.rsplit("-", 1)[1]) for p in Path(self.folder).glob(f"party-{self.rank}-step-*.npz"))
+        files = Path(self.folder).glob(f"party-{self.rank}-step-*.npz")
+        return sorted(int(step) for file in files if (step := file.stem.rsplit("-", 1)[1]).isdigit())
 
-    def read(self, step: int, algorithm: VerticalEstimator) -> dict[str, NDArray]:
+    def read(self, step: int, algorithm: VerticalEstimator, channel: Channel) -> dict[str, NDArray]:
         """The state after `step`.
 
         Raises
         ------
         ValueError
-            If it was written with other settings, or is no file of this version.
+            If it was written in a run with other settings or parties, or is no file of this version.
         """
         path = self._path(step)
         header, state = read_party_file(path)
-        if header["algorithm"] != algorithm.name or header["settings"] != _settings(algorithm):
-            raise ValueError(f"{path} was written with other settings; use another folder or remove it")
+        for name, value in {**_header(algorithm, channel), "facts": dict(self.facts)}.items():
+            if header.get(name) != value:
+                raise ValueError(
+                    f"{path} is of a run with {name} {header.get(name)}, this one has {value}; "
+                    "use another folder or remove it"
+                )
         return state
 
-    def write(self, step: int, party: PartyModel, channel: Channel, extra: Mapping[str, NDArray]) -> None:
-        """Keep the state after `step`; older ones than the last two go."""
-        if step % self.every and step != party.algorithm.n_steps:
+    def write(self, step: int, party: PartyModel, channel: Channel, history: Sequence[float]) -> None:
+        """Keep the state after `step` and the one before; older ones go, and later ones of an earlier run."""
+        if step % self.every and step != party.algorithm.n_steps and not party.finished:
             return
+        extra = {
+            "history": np.array(history, dtype=np.float64),
+            "traffic": np.array(json.dumps(channel.traffic.state())),
+            "finished": np.array(party.finished),
+        }
         Path(self.folder).mkdir(parents=True, exist_ok=True)
-        save_party(party, channel, self._path(step), extra)
-        for old in self.steps()[:-2]:
-            self._path(old).unlink(missing_ok=True)
+        save_party(party, channel, self._path(step), extra, self.facts)
+        last_two = [kept for kept in self.steps() if kept <= step][-2:]
+        for other in set(self.steps()).difference(last_two):
+            self._path(other).unlink(missing_ok=True)
 
     def _path(self, step: int) -> Path:
         return Path(self.folder) / f"party-{self.rank}-step-{step}.npz"
 
 
 def save_party(
-    party: PartyModel, channel: Channel, path: str | Path, extra: Mapping[str, NDArray] | None = None
+    party: PartyModel,
+    channel: Channel,
+    path: str | Path,
+    extra: Mapping[str, NDArray] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> None:
     """Write one party's part of a model to a file, whole or not at all.
 
@@ -337,21 +363,27 @@ def save_party(
     path : path
     extra : mapping of str to ndarray, optional
         More arrays for the file.
+    facts : mapping, optional
+        Plain values that tell of which run it is.
     """
     state = {**party.state(), **(extra or {})}
     if party.objective is not None:
         state |= {f"objective/{key}": value for key, value in party.objective.state().items()}
-    header = {
+    header = {**_header(party.algorithm, channel), "facts": dict(facts or {})}
+    with atomic_write(Path(path)) as temporary, open(temporary, "wb") as file:
+        np.savez(file, header=np.array(json.dumps(header)), **state)  # type: ignore[arg-type]
+
+
+def _header(algorithm: VerticalEstimator, channel: Channel) -> dict[str, Any]:
+    return {
         "format": FORMAT,
         "version": VERSION,
-        "algorithm": party.algorithm.name,
-        "settings": _settings(party.algorithm),
+        "algorithm": algorithm.name,
+        "settings": settings_of(algorithm),
         "rank": channel.rank,
         "size": channel.size,
         "active": channel.active,
     }
-    with atomic_write(Path(path)) as temporary, open(temporary, "wb") as file:
-        np.savez(file, header=np.array(json.dumps(header)), **state)  # type: ignore[arg-type]
 
 
 def load_party(path: str | Path) -> tuple[PartyModel, dict[str, Any]]:
@@ -400,6 +432,22 @@ def algorithm_class(name: str) -> type[VerticalEstimator]:
     return getattr(import_module(module), attribute)
 
 
+def make_estimator(name: str, **settings: Any) -> VerticalEstimator:
+    """The algorithm of that name with these settings.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it has no such setting.
+    """
+    kind = algorithm_class(name)
+    known = kind._get_param_names()
+    for setting in settings:
+        if setting not in known:
+            raise ValueError(f"{name} has no setting {setting!r}; there are {', '.join(known)}")
+    return kind(**settings)
+
+
 def check_parties(parties: Sequence[Any], y: ArrayLike | None, label_party: int) -> NDArray:
     """Labels as an array, after checks that name what is wrong."""
     if not parties:
@@ -432,6 +480,6 @@ def _restored_objective(party: PartyModel, state: dict[str, NDArray]) -> dict[st
     return {key: value for key, value in state.items() if key not in own}
 
 
-def _settings(algorithm: VerticalEstimator) -> dict[str, Any]:
+def settings_of(algorithm: VerticalEstimator) -> dict[str, Any]:
     """The settings as they come back from a JSON file."""
     return json.loads(json.dumps(algorithm.get_params(deep=False), default=repr))

@@ -1,0 +1,141 @@
+"""A small vertical algorithm whose parties can be told to fail, and the command line that knows it.
+
+``TOY_FAULT=kind:rank:step`` makes that party fail in that step.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covey.partition import _vertical
+from covey.partition._channel import Channel
+from covey.partition._vertical import PartyModel, VerticalEstimator
+
+
+class Toy(VerticalEstimator):
+    """Logistic regression by batches of random rows, as many steps as it is told."""
+
+    name: ClassVar[str] = "toy"
+
+    def __init__(self, n_epochs=6, rate=0.5, stop_after=None, faults=None, task="auto", random_state=0):
+        self.n_epochs = n_epochs
+        self.rate = rate
+        self.stop_after = stop_after
+        self.faults = faults
+        self.task = task
+        self.random_state = random_state
+
+    @property
+    def n_steps(self) -> int:
+        return self.n_epochs
+
+    def _party(self, active: bool) -> PartyModel:
+        return ToyParty(self)
+
+
+class ToyParty(PartyModel):
+    """Weights of a party's columns; the label holder adds up the scores of the batch."""
+
+    def start(self, channel: Channel, X: Any, target: NDArray[np.float64] | None) -> None:
+        self.columns, self.target = _numbers(X), target
+        if channel.is_active:
+            channel.broadcast("outputs", np.int64(target.shape[1]))
+            n_outputs = target.shape[1]
+        else:
+            n_outputs = int(channel.receive(channel.active, "outputs", (), np.int64))
+        self.weights = np.zeros((self.columns.shape[1], n_outputs))
+        self.generator = np.random.default_rng(self.algorithm.random_state)
+
+    def step(self, channel: Channel, step: int) -> float | None:
+        fail(self.algorithm.faults, channel, step)
+        rows = self.generator.choice(len(self.columns), len(self.columns) // 2, replace=False)
+        batch = self.columns[rows]
+        own = batch @ self.weights
+        loss = None
+        if channel.is_active:
+            total = own + sum(channel.gather("scores", own.shape, np.float64))
+            loss = self.objective.loss(total, self.target[rows])
+            slope = self.objective.gradient(total, self.target[rows])
+            channel.broadcast("slope", slope)
+        else:
+            channel.send(channel.active, "scores", own)
+            slope = channel.receive(channel.active, "slope", own.shape, np.float64)
+        self.weights = self.weights - self.algorithm.rate * (batch.T @ slope) / len(rows)
+        self.finished = step + 1 == self.algorithm.stop_after
+        return loss
+
+    def scores(self, channel: Channel, X: Any) -> NDArray[np.float64] | None:
+        own = _numbers(X) @ self.weights
+        if channel.is_active:
+            return own + sum(channel.gather("scores", own.shape, np.float64))
+        channel.send(channel.active, "scores", own)
+        return None
+
+    def state(self) -> dict[str, NDArray]:
+        drawn = self.generator.bit_generator.state["state"]
+        return {"weights": self.weights, "generator": np.array([str(drawn["state"]), str(drawn["inc"])])}
+
+    def restore(self, state: Mapping[str, NDArray]) -> None:
+        self.weights = state["weights"]
+        self.generator = np.random.default_rng()
+        drawn, increment = map(int, state["generator"])
+        content = self.generator.bit_generator.state
+        self.generator.bit_generator.state = {**content, "state": {"state": drawn, "inc": increment}}
+
+
+def _numbers(X: Any) -> NDArray[np.float64]:
+    values = getattr(X, "numeric", X)
+    return np.asarray(values, dtype=np.float64) / 100.0
+
+
+def fail(faults: str | None, channel: Channel, step: int) -> None:
+    """Fail if this is the party and the step to fail in."""
+    kind, rank, when = (faults or os.environ.get("TOY_FAULT") or "none:-1:-1").split(":")
+    if (channel.rank, step) != (int(rank), int(when)):
+        return
+    if kind == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif kind == "freeze":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    elif kind == "raise":
+        raise ValueError("column 'age' is broken")
+    elif kind == "crash":
+        raise KeyError("a secret value")
+    elif kind == "hang":
+        time.sleep(6.0)
+    elif kind == "tag":
+        channel.send(channel.active, "nonsense", 1.0)
+    elif kind == "shape":
+        channel.send(channel.active, "scores", np.zeros(3))
+    elif kind == "nan":
+        channel.send(channel.active, "scores", np.full((1, 1), np.nan))
+    else:
+        send_raw(channel, kind)
+
+
+def send_raw(channel: Channel, kind: str) -> None:
+    """Put bytes on the wire that are no message."""
+    import torch
+
+    sizes = {"bytes": 200, "short": 5, "oversize": 3 << 20}
+    content = torch.full((sizes[kind],), 7, dtype=torch.uint8)
+    channel._group.send([content], channel.active, 0).wait()
+    time.sleep(6.0)
+
+
+if __name__ == "__main__":
+    from covey.cli import _app, _vfl, _vfl_party
+
+    _vertical.ALGORITHMS["toy"] = "tests.partition.toy:Toy"
+    if not any(group.name == "vfl" for group in _app.app.registered_groups):
+        _vfl.app.command("party")(_vfl_party.party)
+        _app.app.add_typer(_vfl.app, name="vfl")
+    sys.exit(_app.main())
