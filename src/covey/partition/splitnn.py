@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import isfinite, sqrt
+from math import isfinite
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -13,12 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.nn.utils import parameters_to_vector, skip_init
 
 from covey.partition._channel import Channel
 from covey.partition._compression import Arrays, Compressor, Uncompressed
 from covey.partition._inputs import Encoder, n_rows
+from covey.partition._network import Adam, layers, loaded, mean_loss
 from covey.partition._objective import Objective, Task
 from covey.partition._vertical import PartyModel, VerticalEstimator, check_same_rows
 from covey.partition.defences import Defence, parse_defence
@@ -166,7 +164,8 @@ class _Training:
 
     inputs: Tensor
     target: Tensor | None
-    optimizer: torch.optim.Adam
+    optimizer: Adam
+    learning_rate: float = 0.0
 
 
 class SplitParty(PartyModel):
@@ -198,7 +197,7 @@ class SplitParty(PartyModel):
         self._build(channel, _weight_generator(self.algorithm.random_state, channel.rank))
         parameters = [p for _, network in self._networks() for p in network.parameters()]
         wanted = None if target is None else torch.from_numpy(target.astype(np.float32))
-        self._training = _Training(self._inputs(X), wanted, self._adam(parameters))
+        self._training = _Training(self._inputs(X), wanted, Adam(parameters, self.algorithm.weight_decay))
 
     def _build(self, channel: Channel, generator: torch.Generator) -> None:
         """Make the networks that this party trains."""
@@ -211,17 +210,17 @@ class SplitParty(PartyModel):
         for name, network in self._networks():
             found |= {f"{name}/{key}": value.numpy().copy() for key, value in network.state_dict().items()}
         if self._training is not None:
-            found |= _adam_state(self._training.optimizer)
+            found |= {f"adam/{key}": value for key, value in self._training.optimizer.state().items()}
         return found
 
     def restore(self, state: Mapping[str, NDArray]) -> None:
         self.encoder = Encoder.from_state(_below("encoder", state))
         for name in ("bottom", "top"):
-            weights = {key: torch.tensor(value) for key, value in _below(name, state).items()}
+            weights = _below(name, state)
             if weights:
-                setattr(self, name, _loaded(getattr(self, name), weights))
+                setattr(self, name, loaded(getattr(self, name), weights))
         if self._training is not None:
-            _restore_adam(self._training.optimizer, state)
+            self._training.optimizer.restore(_below("adam", state))
 
     def _networks(self) -> Iterator[tuple[str, nn.Sequential]]:
         for name in ("bottom", "top"):
@@ -229,17 +228,13 @@ class SplitParty(PartyModel):
             if network is not None:
                 yield name, network
 
-    def _adam(self, parameters: list[nn.Parameter]) -> torch.optim.Adam:
-        settings = self.algorithm
-        return torch.optim.Adam(parameters, settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
-
     def _inputs(self, X: Any) -> Tensor:
         return torch.from_numpy(self.encoder.transform(X).astype(np.float32))
 
     def _batches(self, step: int) -> Iterator[tuple[int, Tensor]]:
         """Number and rows of each batch of an epoch, alike at all parties; sets the learning rate."""
         settings, training = self.algorithm, self._running
-        training.optimizer.param_groups[0]["lr"] = settings._rate(step)
+        training.learning_rate = settings._rate(step)
         order = _stream(settings.random_state, _ORDER, step).permutation(len(training.inputs))
         yield from enumerate(torch.from_numpy(order).split(settings.batch_size))
 
@@ -251,11 +246,13 @@ class SplitParty(PartyModel):
     def _guarded(self, rows: Tensor, defence: Defence | None, *key: int) -> Tensor:
         return rows if defence is None else defence(rows, _stream(self.algorithm.random_state, *key))
 
-    def _descend(self, output: Tensor, gradient: Tensor | None = None) -> None:
-        """One step of Adam."""
-        self._running.optimizer.zero_grad()
-        output.backward(gradient)
-        self._running.optimizer.step()
+    def _descend(self, loss: Tensor, parts: Sequence[Tensor] = ()) -> list[Tensor]:
+        """One step of Adam; returns the derivative by each of `parts`."""
+        training = self._running
+        parameters = training.optimizer.parameters
+        found = torch.autograd.grad(loss, [*parameters, *parts])
+        training.optimizer.step(found[: len(parameters)], training.learning_rate)
+        return list(found[len(parameters) :])
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the rows of training."""
@@ -280,9 +277,10 @@ class FeatureParty(SplitParty):
         inputs = self._running.inputs[rows]
         embedding = self._embedding(channel, inputs, _NOISE, step, batch)
         gradient = self._receive_gradient(channel, self._send(channel, embedding.detach()), embedding)
-        self._descend(embedding, gradient)
+        # A sum that has this gradient: what the label holder's loss looks like from here.
+        self._descend((embedding * gradient).sum())
         for _ in range(self.algorithm._local_steps - 1):
-            self._descend(self._embedding(channel, inputs, _NOISE, step, batch), gradient)
+            self._descend((self._embedding(channel, inputs, _NOISE, step, batch) * gradient).sum())
 
     def _embedding(self, channel: Channel, inputs: Tensor, *key: int) -> Tensor:
         assert self.bottom is not None
@@ -334,11 +332,9 @@ class LabelParty(SplitParty):
         loss = self._loss(rows, parts)
         if not isfinite(loss.item()):
             raise ValueError(f"the loss of epoch {step} is {loss.item()}; lower learning_rate")
-        self._running.optimizer.zero_grad()
-        loss.backward()
-        for rank, (packed, part) in zip(channel.others, received):
-            self._send_gradient(channel, rank, packed, part, step, batch)
-        self._running.optimizer.step()
+        gradients = self._descend(loss, parts=parts)
+        for rank, (packed, _), gradient in zip(channel.others, received, gradients):
+            self._send_gradient(channel, rank, packed, gradient, step, batch)
         for _ in range(self.algorithm._local_steps - 1):
             self._descend(self._loss(rows, [part.detach() for part in parts]))
         return loss.item()
@@ -350,9 +346,9 @@ class LabelParty(SplitParty):
         messages = [channel.receive_many(rank, "embedding", *layout) for rank in channel.others]
         return [(packed, torch.tensor(self._compressor.unpack(packed, shape))) for packed in messages]
 
-    def _send_gradient(self, channel: Channel, rank: int, packed: Arrays, part: Tensor, step: int, batch: int) -> None:
-        assert part.grad is not None
-        gradient = part.grad
+    def _send_gradient(
+        self, channel: Channel, rank: int, packed: Arrays, gradient: Tensor, step: int, batch: int
+    ) -> None:
         if self._gradient_defence is not None:
             n_rows = len(gradient)
             gradient = self._guarded(gradient * n_rows, self._gradient_defence, _NOISE, step, batch, rank) / n_rows
@@ -374,51 +370,6 @@ class LabelParty(SplitParty):
         return self.objective
 
 
-def layers(sizes: Sequence[int], generator: torch.Generator | None = None) -> nn.Sequential:
-    """Linear layers of these sizes with rectifiers between them.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        Inputs, hidden units, outputs.
-    generator : torch.Generator, optional
-        Weights are drawn from it, uniform within ``1 / sqrt(inputs)`` of zero; without it they are left as they are.
-
-    Examples
-    --------
-    >>> [layer.out_features for layer in layers([4, 8, 3]) if hasattr(layer, "out_features")]
-    [8, 3]
-    """
-    found: list[nn.Module] = []
-    for n_inputs, n_outputs in pairwise(sizes):
-        layer = skip_init(nn.Linear, n_inputs, n_outputs)
-        if generator is not None:
-            bound = 1.0 / sqrt(max(n_inputs, 1))
-            for parameter in layer.parameters():
-                nn.init.uniform_(parameter, -bound, bound, generator)
-        found += [layer, nn.ReLU()]
-    return nn.Sequential(*found[:-1])
-
-
-def mean_loss(objective: Objective, scores: Tensor, target: Tensor) -> Tensor:
-    """`Objective.loss` with a derivative.
-
-    Parameters
-    ----------
-    objective : Objective
-    scores, target : Tensor of shape (n_samples, n_outputs), float32
-
-    Returns
-    -------
-    Tensor of shape ()
-    """
-    if objective.classes is None:
-        return 0.5 * ((scores - target) ** 2).sum(dim=1).mean()
-    if objective.n_outputs == 1:
-        return functional.binary_cross_entropy_with_logits(scores, target)
-    return functional.cross_entropy(scores, target)
-
-
 def check_whole(name: str, value: object, least: int) -> None:
     """Raise unless `value` is a whole number of at least `least`."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
@@ -437,37 +388,3 @@ def _weight_generator(random_state: int, rank: int) -> torch.Generator:
 def _below(prefix: str, state: Mapping[str, NDArray]) -> dict[str, NDArray]:
     """The part of a state under a prefix."""
     return {key.removeprefix(f"{prefix}/"): value for key, value in state.items() if key.startswith(f"{prefix}/")}
-
-
-def _loaded(network: nn.Sequential | None, weights: dict[str, Tensor]) -> nn.Sequential:
-    """The network, or a new one, with these weights."""
-    shapes = [value.shape for value in weights.values() if value.ndim == 2]
-    if network is None:
-        network = layers([shapes[0][1], *(shape[0] for shape in shapes)])
-    elif [p.shape for p in network.parameters() if p.ndim == 2] != shapes:
-        raise ValueError("the state is of a network for other data: its layers have other sizes")
-    network.load_state_dict(weights)
-    return network
-
-
-def _adam_state(optimizer: torch.optim.Adam) -> dict[str, NDArray]:
-    moments = list(optimizer.state.values())
-    if not moments:
-        return {}
-    return {
-        "adam/mean": parameters_to_vector([each["exp_avg"] for each in moments]).numpy(),
-        "adam/square": parameters_to_vector([each["exp_avg_sq"] for each in moments]).numpy(),
-        "adam/steps": moments[0]["step"].numpy().copy(),
-    }
-
-
-def _restore_adam(optimizer: torch.optim.Adam, state: Mapping[str, NDArray]) -> None:
-    parameters = optimizer.param_groups[0]["params"]
-    sizes = [parameter.numel() for parameter in parameters]
-    means, squares = (torch.tensor(state[f"adam/{name}"]).split(sizes) for name in ("mean", "square"))
-    for parameter, mean, square in zip(parameters, means, squares):
-        optimizer.state[parameter] = {
-            "step": torch.tensor(state["adam/steps"]),
-            "exp_avg": mean.view_as(parameter).clone(),
-            "exp_avg_sq": square.view_as(parameter).clone(),
-        }
