@@ -196,7 +196,6 @@ class _LinearParty(PartyModel):
     """
 
     algorithm: VerticalLinear
-    finished = False
 
     @property
     def coefficients(self) -> NDArray[np.float64]:
@@ -211,8 +210,6 @@ class _LinearParty(PartyModel):
         self._begin(columns, int(n_outputs))
 
     def step(self, channel: Channel, step: int) -> float | None:
-        if self.finished:
-            return None
         shape = len(self.columns), self.weights.shape[1]
         residual = channel.receive(channel.active, "residual", shape, np.float64)
         channel.send(channel.active, "products", self._update(residual))
@@ -302,8 +299,6 @@ class _LabelHolder(_LinearParty):
         self.first_norm = 0.0
 
     def step(self, channel: Channel, step: int) -> float | None:
-        if self.finished:
-            return None
         assert self.objective is not None
         residual = self.objective.gradient(self.total, self.target)
         channel.broadcast("residual", residual)
