@@ -1,0 +1,1 @@
+"""Can features be learned so that they relate as they should? Losses and representation learners."""

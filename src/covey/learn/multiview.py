@@ -1,0 +1,589 @@
+"""Linear canonical correlation analysis and partial least squares of two or more views, exact or stochastic.
+
+All take arrays, tables and row blocks (`covey.iter_blocks`); deep encoders are in `covey.learn.deep_cca`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
+
+from covey.engine import LocalEngine
+from covey.learn._eckart_young import multiview_loss
+from covey.learn._views import Array, View, aligned_blocks, checked_views, is_view_list, n_features, view_list
+from covey.measure.cca import (
+    CanonicalAnalysis,
+    CovarianceState,
+    analysis_of_moments,
+    deviations,
+    generalised_eigenvectors,
+    score_correlations,
+    view_slices,
+    warn_of_perfection,
+    warn_of_ranks,
+)
+from covey.table import BlockSource, FeatureTable
+
+
+class _LinearViews(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """What every linear method of several views does once it has `weights_` and `means_`."""
+
+    weights_: list[Array]
+    means_: list[Array]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.weights_[0].shape[1]
+
+    def _views(self, X: Any, y: Any, reset: bool) -> list[View]:
+        """Checked views of the training data, or of more rows of as many views."""
+        raw = view_list(X, y)
+        views = checked_views(raw, accept_sparse=self.__sklearn_tags__().input_tags.sparse, min_rows=2 if reset else 1)
+        self._register(raw[0], views[0], reset)
+        if reset:
+            self.n_features_ = tuple(n_features(view) for view in views)
+        found = tuple(n_features(view) for view in views)
+        if found != self.n_features_:
+            raise ValueError(
+                f"the views have {', '.join(map(str, found))} columns, but {type(self).__name__} was fitted on "
+                f"{', '.join(map(str, self.n_features_))}"
+            )
+        return views
+
+    def _register(self, raw: Any, view: View, reset: bool) -> None:
+        if not isinstance(raw, BlockSource | FeatureTable):
+            validate_data(self, raw, skip_check_array=True, reset=reset)
+        elif reset:
+            self.n_features_in_ = n_features(view)
+
+    def transform(self, X: Any, y: Any = None) -> Any:
+        """Scores of the views.
+
+        Parameters
+        ----------
+        X : matrix of shape (n_samples, n_features), or list of these
+            The first view, or a list of all.
+        y : matrix of shape (n_samples, n_targets), optional
+            The second view.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components), or a tuple or list of these
+            An array for one view, a tuple for ``(X, y)``, a list for a list.
+        """
+        check_is_fitted(self)
+        if y is None and not is_view_list(X):
+            (view,) = checked_views([X], accept_sparse=self.__sklearn_tags__().input_tags.sparse, min_rows=1)
+            self._register(X, view, reset=False)
+            return _gathered([view], self.weights_[:1], self.means_[:1])[0]
+        scores = _gathered(self._views(X, y, reset=False), self.weights_, self.means_)
+        return tuple(scores) if y is not None else scores
+
+    def canonical_correlations(self, X: Any, y: Any = None) -> Array:
+        """Correlation of the scores on these rows, the mean over pairs of views; shape (n_components,)."""
+        check_is_fitted(self)
+        views = self._views(X, y, reset=False)
+        scores = _latent_moments(views, self.weights_)
+        k = self._n_features_out
+        return score_correlations(scores.covariance(), [np.eye(k)] * len(views))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean of `canonical_correlations`, -1..1."""
+        return float(np.mean(self.canonical_correlations(X, y)))
+
+    def _store(self, weights: Sequence[Array], means: Sequence[Array], correlations: Array) -> None:
+        self.weights_ = list(weights)
+        self.means_ = list(means)
+        self.correlations_ = correlations
+
+
+def _gathered(views: Sequence[View], weights: Sequence[Array], means: Sequence[Array]) -> list[Array]:
+    """Centred scores of each view, all rows."""
+    offsets = [mean @ w for mean, w in zip(means, weights)]
+    blocks = [[v @ w - o for v, w, o in zip(block, weights, offsets)] for block in aligned_blocks(views)]
+    return [np.concatenate(parts) for parts in zip(*blocks)]
+
+
+def _latent_moments(views: Sequence[View], weights: Sequence[Array]) -> CovarianceState:
+    """Moments of the scores of all views side by side."""
+    state = CovarianceState(sum(w.shape[1] for w in weights))
+    for block in aligned_blocks(views):
+        state.update(np.hstack([view @ w for view, w in zip(block, weights)]))
+    return state
+
+
+class MultiviewCCA(_LinearViews):
+    """Canonical correlation analysis of two or more views by the eigenproblem of their covariance.
+
+    One pass over the rows, in memory or in blocks; memory grows with the square of the columns. See
+    `covey.measure.cca.canonical_analysis` for what is solved.
+
+    Parameters
+    ----------
+    n_components : int
+    shrinkage : float
+        Of each view's covariance towards the identity, 0..1: 0 is CCA, 1 partial least squares.
+    scale : bool
+        Divide columns by their standard deviations first.
+
+    Attributes
+    ----------
+    weights_ : list of ndarray of shape (n_features_i, n_components)
+    means_ : list of ndarray of shape (n_features_i,)
+    correlations_ : ndarray of shape (n_components,)
+        Of the training rows; the mean over pairs when there are more than two views.
+    ranks_ : tuple of int
+        Independent directions kept in each view.
+    n_features_ : tuple of int
+        Columns of each view.
+    n_features_in_ : int
+        Columns of the first view.
+
+    Raises
+    ------
+    ValueError
+        If views have different rows or missing values, or `n_components` exceeds a view's rank.
+
+    Warns
+    -----
+    RankWarning
+        If a view is rank-deficient (the kept rank is given), or rows are so few that correlations are 1 in any case.
+
+    References
+    ----------
+    Hotelling (1936), Relations between two sets of variates. Biometrika 28. Kettenring (1971), Canonical analysis of
+    several sets of variables. Biometrika 58.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> common = rng.normal(size=(500, 1))
+    >>> views = [common + rng.normal(size=(500, d)) for d in (3, 2, 4)]
+    >>> MultiviewCCA().fit(views).correlations_.round(2)
+    array([0.76])
+    >>> x_scores, y_scores = MultiviewCCA().fit(views[0], views[1]).transform(views[0], views[1])
+    >>> x_scores.shape
+    (500, 1)
+    """
+
+    def __init__(self, n_components: int = 1, shrinkage: float = 0.0, scale: bool = True) -> None:
+        self.n_components = n_components
+        self.shrinkage = shrinkage
+        self.scale = scale
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit two views ``fit(X, y)``, or a list of views ``fit([X1, X2, ...])``.
+
+        Each view is a matrix of shape (n_samples, n_features_i), a `FeatureTable` or a `BlockSource`.
+        """
+        views = self._views(X, y, reset=True)
+        stacked = (np.hstack(block) for block in aligned_blocks(views))
+        state = LocalEngine().reduce(partial(CovarianceState, sum(self.n_features_)), stacked)
+        assert isinstance(state, CovarianceState)
+        found = self._solve(state)
+        self.ranks_ = found.ranks
+        self._store(found.weights, [state.mean[s] for s in view_slices(self.n_features_)], found.correlations)
+        return self
+
+    def _solve(self, state: CovarianceState) -> CanonicalAnalysis:
+        return analysis_of_moments(state, self.n_features_, self.n_components, self.shrinkage, self.scale)
+
+
+class MultiviewPLS(MultiviewCCA):
+    """Partial least squares of two or more views: directions of unit length whose scores have most covariance.
+
+    `MultiviewCCA` with a shrinkage of 1 (the SVD of the cross-covariance for two views).
+
+    Parameters
+    ----------
+    n_components : int
+    scale : bool
+        Divide columns by their standard deviations first.
+
+    Attributes
+    ----------
+    weights_, means_, correlations_, ranks_, n_features_, n_features_in_
+        As for `MultiviewCCA`.
+
+    References
+    ----------
+    Wegelin (2000), A survey of partial least squares (PLS) methods, with emphasis on the two-block case.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> common = rng.normal(size=(500, 1))
+    >>> X, Y = common + rng.normal(size=(500, 3)), common + rng.normal(size=(500, 2))
+    >>> weights = MultiviewPLS().fit(X, Y).weights_[1]
+    >>> (weights * Y.std(axis=0, ddof=1)[:, None]).round(1).T
+    array([[0.7, 0.7]])
+    """
+
+    def __init__(self, n_components: int = 1, scale: bool = True) -> None:
+        self.n_components = n_components
+        self.scale = scale
+
+    def _solve(self, state: CovarianceState) -> CanonicalAnalysis:
+        return analysis_of_moments(state, self.n_features_, self.n_components, 1.0, self.scale)
+
+
+class _Descent:
+    """Gradient descent with momentum on the Eckart-Young loss, in units in which columns have unit variance.
+
+    Parameters
+    ----------
+    batch : list of matrices of shape (n_rows, n_features_i)
+        First rows, for the steps and the start.
+    scales : list of ndarray of shape (n_features_i,)
+    n_components : int
+    shrinkage, learning_rate, momentum : float
+    rng : Generator
+    """
+
+    def __init__(
+        self,
+        batch: Sequence[View],
+        scales: Sequence[Array],
+        n_components: int,
+        shrinkage: float,
+        learning_rate: float,
+        momentum: float,
+        rng: np.random.Generator,
+    ) -> None:
+        self.shrinkage, self.momentum = shrinkage, momentum
+        self.scales = list(scales)
+        variances = [_largest_variance(view, scale, rng) for view, scale in zip(batch, scales)]
+        metrics = [(1.0 - shrinkage) * variance + shrinkage for variance in variances]
+        # The curvature of the loss is the metric's times the largest eigenvalue of the problem, which this bounds.
+        largest = max(variance / metric for variance, metric in zip(variances, metrics))
+        self.steps = [learning_rate / (metric * largest) for metric in metrics]
+        size = largest / len(batch)
+        self.weights = [self._start(view, scale, n_components, size, rng) for view, scale in zip(batch, scales)]
+        self.velocity = [np.zeros_like(w) for w in self.weights]
+        self.n_steps = 0
+
+    def _start(self, view: View, scale: Array, k: int, size: float, rng: np.random.Generator) -> Array:
+        """Random directions with scores of equal size, uncorrelated on the first rows."""
+        weights = np.linalg.qr(rng.normal(size=(len(scale), k)))[0]
+        weights[np.isinf(scale)] = 0.0
+        scores = view @ (weights / scale[:, None])
+        covariance = np.cov(scores, rowvar=False).reshape(k, k)
+        metric = (1.0 - self.shrinkage) * covariance + self.shrinkage * np.eye(k)
+        lengths, axes = np.linalg.eigh(metric)
+        return weights @ (axes * np.sqrt(size / np.maximum(lengths, 1e-3 * lengths[-1])))
+
+    def step(self, batch: Sequence[View], rate: float) -> None:
+        """One step on a batch, `rate` times the first step size.
+
+        Raises
+        ------
+        ValueError
+            If the weights diverge.
+        """
+        loss, slopes = multiview_loss(
+            batch, self.weights, self.shrinkage, halves=batch[0].shape[0] >= 8, scales=self.scales
+        )
+        if not np.isfinite(loss):
+            raise ValueError("the descent diverged; lower learning_rate or enlarge batch_size")
+        for velocity, weights, slope, step in zip(self.velocity, self.weights, slopes, self.steps):
+            velocity *= self.momentum
+            velocity += slope
+            weights -= rate * step * velocity
+        self.n_steps += 1
+
+    def canonical(self, views: Sequence[View]) -> tuple[CanonicalAnalysis, list[Array]]:
+        """Canonical directions within the learned subspaces on `views`, and the weights in the columns' units."""
+        raw = [w / scale[:, None] for w, scale in zip(self.weights, self.scales)]
+        covariance = _latent_moments(views, raw).covariance()
+        k = self.weights[0].shape[1]
+        metrics = [
+            (1.0 - self.shrinkage) * covariance[s, s] + self.shrinkage * w.T @ w
+            for s, w in zip(view_slices([k] * len(views)), self.weights)
+        ]
+        found = generalised_eigenvectors(covariance, metrics)
+        return found, [w @ rotation for w, rotation in zip(raw, found.weights)]
+
+
+def _largest_variance(view: View, scale: Array, rng: np.random.Generator) -> float:
+    """Largest eigenvalue of the covariance of the scaled rows, by 20 steps of power iteration."""
+    direction = rng.normal(size=len(scale))
+    value = 0.0
+    for _ in range(20):
+        scores = view @ (direction / np.linalg.norm(direction) / scale)
+        direction = view.T @ (scores - scores.mean()) / scale / max(view.shape[0] - 1, 1)
+        value = float(np.linalg.norm(direction))
+        if value == 0.0:
+            return 1.0
+    return value
+
+
+class StochasticCCA(_LinearViews):
+    """Canonical correlation analysis of two or more views by stochastic descent on the Eckart-Young loss.
+
+    No covariance matrix is formed, nothing is inverted: memory grows with the columns, not with their square, and rows
+    may be streamed or sparse. A small eigenproblem at the end turns the learned subspace into canonical directions.
+
+    Parameters
+    ----------
+    n_components : int
+    shrinkage : float
+        Of each view's covariance towards the identity, 0..1: 0 is CCA, 1 partial least squares.
+    scale : bool
+        Divide columns by their standard deviations first.
+    batch_size : int
+        Rows of a step. Each half of a batch estimates the covariance once, so that the gradient is unbiased; many more
+        rows than `n_components` keep it quiet.
+    max_iter : int
+        Passes over the rows of `fit`; the step size falls linearly to 0.
+    learning_rate : float
+        First step size, as a share of the inverse of the loss's curvature: fits columns of any units.
+    momentum : float
+        0..1, below 1.
+    random_state : int, RandomState or None
+
+    Attributes
+    ----------
+    weights_ : list of ndarray of shape (n_features_i, n_components)
+    means_ : list of ndarray of shape (n_features_i,)
+    correlations_ : ndarray of shape (n_components,)
+        On the training rows; after `partial_fit` on its last rows.
+    n_iter_, n_steps_ : int
+        Passes over the rows of the last call, and steps in all.
+    n_features_ : tuple of int
+        Columns of each view.
+    n_features_in_ : int
+        Columns of the first view.
+
+    Raises
+    ------
+    ValueError
+        If views have different rows or missing values, a parameter is out of range, or the descent diverges.
+
+    Warns
+    -----
+    RankWarning
+        If a view has constant columns, or the rows are so few that some correlations are 1 whatever the data.
+
+    Notes
+    -----
+    `fit` shuffles rows within memory, blocks of a stream only within themselves: rows sorted by a factor should be
+    shuffled on disk. `partial_fit` decreases its step with the square root of the number of steps.
+
+    References
+    ----------
+    Chapman, Wells and Lawry Aguila (2023), Unconstrained Stochastic CCA: Unifying Multiview and Self-Supervised
+    Learning. arXiv:2310.01012.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> common = rng.normal(size=(2000, 1))
+    >>> views = [common + rng.normal(size=(2000, d)) for d in (20, 10)]
+    >>> StochasticCCA(random_state=0).fit(views).correlations_.round(2)
+    array([0.93])
+    >>> MultiviewCCA().fit(views).correlations_.round(2)
+    array([0.93])
+    """
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        shrinkage: float = 0.0,
+        scale: bool = True,
+        batch_size: int = 128,
+        max_iter: int = 10,
+        learning_rate: float = 0.05,
+        momentum: float = 0.9,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.shrinkage = shrinkage
+        self.scale = scale
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit two views ``fit(X, y)``, or a list of views ``fit([X1, X2, ...])``, in `max_iter` passes.
+
+        Each view is a matrix of shape (n_samples, n_features_i), dense or SciPy sparse, a `FeatureTable`, or a
+        `BlockSource`, which is read block by block in each pass.
+        """
+        views = self._begin(X, y)
+        with threadpool_limits(1, user_api="blas"):  # products are thin: threads would wait for each other
+            for block in aligned_blocks(views):
+                self._add_moments(block)
+            self._warn_of_data()
+            total = self.max_iter * max(self._n_rows() // self.batch_size, 1)
+            for _ in range(self.max_iter):
+                for batch in map(self._centred, _batches(views, self.batch_size, self._rng)):
+                    descent = self._descend_from(batch)
+                    descent.step(batch, max(1.0 - descent.n_steps / total, 0.01))
+            self._finish(views)
+        self.n_iter_ = self.max_iter
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Go on from the current weights with the batches of these rows, once."""
+        views = self._begin(X, y) if getattr(self, "_descent", None) is None else self._views(X, y, reset=False)
+        with threadpool_limits(1, user_api="blas"):
+            for block in aligned_blocks(views):
+                self._add_moments(block)
+            for batch in map(self._centred, _batches(views, self.batch_size, self._rng)):
+                descent = self._descend_from(batch)
+                descent.step(batch, 1.0 / np.sqrt(1.0 + descent.n_steps / 100.0))
+            self._finish(views)
+        self.n_iter_ = 1
+        return self
+
+    def _begin(self, X: Any, y: Any) -> list[View]:
+        views = self._views(X, y, reset=True)
+        self._check_parameters()
+        self._scalers = [StandardScaler(with_mean=False) for _ in views]
+        self._rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
+        self._descent: _Descent | None = None
+        return views
+
+    def _check_parameters(self) -> None:
+        most = min(self.n_features_)
+        if not 1 <= self.n_components <= most:
+            raise ValueError(f"n_components={self.n_components} must lie in 1..{most}, the fewest columns of a view")
+        if not 0.0 <= self.shrinkage <= 1.0:
+            raise ValueError(f"shrinkage must lie in 0..1, got {self.shrinkage}")
+        if self.batch_size < 2:
+            raise ValueError(f"batch_size must be at least 2, got {self.batch_size}")
+        if self.max_iter < 1:
+            raise ValueError(f"max_iter must be at least 1, got {self.max_iter}")
+
+    def _add_moments(self, block: Sequence[View]) -> None:
+        for scaler, view in zip(self._scalers, block):
+            scaler.partial_fit(view)
+
+    def _n_rows(self) -> int:
+        return int(self._scalers[0].n_samples_seen_)
+
+    def _constant(self) -> list[NDArray[np.bool_]]:
+        n = self._n_rows()
+        return [deviations(s.var_ * n, s.mean_, n) == 0.0 for s in self._scalers]
+
+    def _scales(self) -> list[Array]:
+        """What columns are divided by; infinity takes a constant column out."""
+        scales = [s.scale_ if self.scale else np.ones(len(s.mean_)) for s in self._scalers]
+        return [np.where(constant, np.inf, scale) for constant, scale in zip(self._constant(), scales)]
+
+    def _centred(self, batch: Sequence[View]) -> list[View]:
+        """Dense rows less the means, without which columns far from 0 would lose their digits."""
+        return [rows if issparse(rows) else rows - s.mean_ for rows, s in zip(batch, self._scalers)]
+
+    def _descend_from(self, batch: Sequence[View]) -> _Descent:
+        if self._descent is None:
+            self._descent = _Descent(
+                batch, self._scales(), self.n_components, self.shrinkage, self.learning_rate, self.momentum, self._rng
+            )
+        return self._descent
+
+    def _warn_of_data(self) -> None:
+        n = self._n_rows()
+        ranks = [min(int(np.count_nonzero(~constant)), n - 1) for constant in self._constant()]
+        for k, rank in enumerate(ranks):
+            if rank == 0:
+                raise ValueError(f"view {k} is constant and correlates with nothing; leave it out")
+        if self.shrinkage == 0.0:
+            warn_of_ranks(ranks, self.n_features_, n)
+
+    def _finish(self, views: Sequence[View]) -> None:
+        assert self._descent is not None
+        self._descent.scales = self._scales()
+        found, weights = self._descent.canonical(views)
+        missing = self.n_components - len(found.correlations)
+        self.weights_ = [np.pad(w, ((0, 0), (0, missing))) for w in weights]
+        self.means_ = [scaler.mean_.copy() for scaler in self._scalers]
+        self.correlations_ = np.append(found.correlations, np.full(missing, np.nan))
+        self.n_steps_ = self._descent.n_steps
+        warn_of_perfection(self.correlations_)
+
+
+class StochasticPLS(StochasticCCA):
+    """Partial least squares of two or more views by stochastic descent on the Eckart-Young loss.
+
+    `StochasticCCA` with a shrinkage of 1: directions of unit length whose scores have most covariance.
+
+    Parameters
+    ----------
+    n_components, scale, batch_size, max_iter, learning_rate, momentum, random_state
+        As for `StochasticCCA`.
+
+    Attributes
+    ----------
+    weights_, means_, correlations_, n_iter_, n_steps_, n_features_, n_features_in_
+        As for `StochasticCCA`.
+
+    References
+    ----------
+    Chapman, Wells and Lawry Aguila (2023), Unconstrained Stochastic CCA: Unifying Multiview and Self-Supervised
+    Learning. arXiv:2310.01012.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> common = rng.normal(size=(2000, 1))
+    >>> views = [common + rng.normal(size=(2000, d)) for d in (20, 10)]
+    >>> model = StochasticPLS(random_state=0).fit(views)
+    >>> model.score(views) > 0.9
+    True
+    """
+
+    shrinkage = 1.0
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        scale: bool = True,
+        batch_size: int = 128,
+        max_iter: int = 10,
+        learning_rate: float = 0.05,
+        momentum: float = 0.9,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.scale = scale
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.random_state = random_state
+
+
+def _batches(views: Sequence[View], batch_size: int, rng: np.random.Generator) -> Iterator[list[View]]:
+    """Shuffled batches of equal rows; the last takes what remains. Streams are shuffled within blocks."""
+    streamed = any(isinstance(view, BlockSource) for view in views)
+    for block in aligned_blocks(views) if streamed else [views]:
+        n = block[0].shape[0]
+        order = rng.permutation(n)
+        n_batches = max(n // batch_size, 1)
+        for k in range(n_batches):
+            rows = order[k * batch_size : (k + 1) * batch_size if k < n_batches - 1 else n]
+            if len(rows) > 1:
+                yield [view[rows] for view in block]
