@@ -106,6 +106,12 @@ def setting_words(setting: Setting) -> str:
     return ", ".join(words) or "split as given"
 
 
+def metrics_of(cells: Sequence[Cell]) -> dict[str, str]:
+    """The metric of each data set, in the order in which the sets first appear; a failed cell may not know it."""
+    known = {cell.data: cell.metric for cell in reversed(cells) if not cell.error}
+    return {cell.data: known.get(cell.data, cell.metric) for cell in cells}
+
+
 def settings_of(cells: Iterable[Cell]) -> list[Setting]:
     """All settings, uncontrolled ones first, then by alpha, then by beta."""
     return sorted({cell.setting for cell in cells}, key=lambda s: [(v is not None, v or 0.0) for v in (s[1], s[0])])
@@ -289,23 +295,25 @@ def curves(cells: Sequence[Cell], axis: Literal["alpha", "beta"]) -> list[dict[s
         split are left out.
     """
     panels = []
+    metrics = metrics_of(cells)
     for data, own in _grouped(cells, lambda cell: cell.data).items():
         series = []
         for algorithm, group in _grouped(own, lambda cell: cell.algorithm).items():
-            along = _grouped([c for c in group if getattr(c, axis) is not None], lambda cell: getattr(cell, axis))
+            along = _grouped([c for c in group if _is_drawable(c, axis)], lambda cell: getattr(cell, axis))
             points = [[x, *_mean_deviation(along[x])] for x in sorted(along) if over_seeds(along[x], score).n]
             free = [cell for cell in group if cell.setting == (None, None)]
             level = _mean_deviation(free) if over_seeds(free, score).n and not points else None
             if points or level:
                 series.append({"algorithm": algorithm, "points": points, "level": level})
         if any(line["points"] for line in series):
-            panels.append({"data": data, "metric": own[0].metric, "series": series})
+            panels.append({"data": data, "metric": metrics[data], "series": series})
     return panels
 
 
 def costs(cells: Sequence[Cell]) -> list[dict[str, Any]]:
     """For each data set bytes against score: one point a split setting, and the mean of each algorithm."""
     panels = []
+    metrics = metrics_of(cells)
     for data, own in _grouped(cells, lambda cell: cell.data).items():
         series = []
         for algorithm, group in _grouped(own, lambda cell: cell.algorithm).items():
@@ -318,7 +326,7 @@ def costs(cells: Sequence[Cell]) -> list[dict[str, Any]]:
                 mean = [_bytes(group).mean, *_mean_deviation(group)]
                 series.append({"algorithm": algorithm, "points": points, "mean": mean})
         if series:
-            panels.append({"data": data, "metric": own[0].metric, "series": series})
+            panels.append({"data": data, "metric": metrics[data], "series": series})
     return panels
 
 
@@ -334,6 +342,12 @@ def leakages(cells: Sequence[Cell]) -> dict[str, dict[str, Estimate]]:
         if known:
             found[data] = known
     return found
+
+
+def _is_drawable(cell: Cell, axis: str) -> bool:
+    """Whether the cell has a place on the axis, which is logarithmic for alpha."""
+    value = getattr(cell, axis)
+    return value is not None and math.isfinite(value) and (axis == "beta" or value > 0)
 
 
 def _grouped(cells: Iterable[Cell], key: Callable[[Cell], Any]) -> dict[Any, list[Cell]]:

@@ -18,6 +18,7 @@ from covey.report._bench_summary import (
     costs,
     curves,
     leakages,
+    metrics_of,
     over_seeds,
     score_table,
     setting_words,
@@ -149,7 +150,6 @@ def bench_page(title: str, cells: Iterable[Mapping[str, Any]], facts: Mapping[st
     if not runs:
         raise ValueError("there is nothing to show: no cell")
     algorithms = list(dict.fromkeys(run.algorithm for run in runs))
-    data = {run.data: run.metric for run in reversed(runs)}
     panels = {axis: curves(runs, axis) for axis in ("alpha", "beta")}
     points, leaks = costs(runs), leakages(runs)
     figures, how = _sorted_facts(facts or {})
@@ -172,7 +172,7 @@ def bench_page(title: str, cells: Iterable[Mapping[str, Any]], facts: Mapping[st
         ),
         figures=[*_bench_figures(runs), *figures],
         failed=[run for run in runs if run.error],
-        data=dict(reversed(data.items())),
+        data=metrics_of(runs),
         tables=_tables(runs),
         looks={look["name"]: look for look in looks},
         cost_rows=_cost_rows(runs),
