@@ -3,8 +3,8 @@
 An exact Icor takes the singular values of every block, a swap of two features most of them. But the squared Pcor of a
 block is ``(F**2 - N**2 / d) / (d (d - 1))`` with its Frobenius norm F and nuclear norm N, and the share of F**2 that
 N**2 / d takes hardly differs between splits. With these shares frozen Icor is a weighted sum of Frobenius norms, the
-*surrogate*, and a swap changes it by a few additions a party. So splits are annealed on the surrogate, millions of swaps
-a second, and only what comes out is judged, corrected and improved by exact values.
+*surrogate*, and a swap changes it by a few additions a party. So splits are annealed on the surrogate, millions of
+swaps a second, and only what comes out is judged, corrected and improved by exact values.
 """
 
 from __future__ import annotations
@@ -137,8 +137,8 @@ class Problem:
 class Surrogate(NamedTuple):
     """State of the surrogate, changed in place by swaps; K parties, m features.
 
-    Its value is the sum of ``weight[i, j] * sqrt(between[i, j])`` over pairs i < j of parties, and over i = j, where the
-    spread of the diagonal is added under the root.
+    Its value is the sum of ``weight[i, j] * sqrt(between[i, j])`` over pairs i < j of parties, and over i = j, where
+    the spread of the diagonal is added under the root.
     """
 
     squares: NDArray[np.float64]  # (m, m)
@@ -398,7 +398,8 @@ def toward(problem: Problem, start: Split, target: float, tol: float, seed: int)
     """Walk from a split to one whose Icor is the target to within `tol`.
 
     Random swaps that bring the surrogate nearer to the target are taken until it is there; then the exact value is
-    taken, the surrogate is set to it, and the walk goes on from the better of the two ends, now and then from the worse.
+    taken, the surrogate is set to it, and the walk goes on from the better of the two ends, now and then from the
+    worse.
 
     Parameters
     ----------
