@@ -25,7 +25,7 @@ class Toy(VerticalEstimator):
 
     name: ClassVar[str] = "toy"
 
-    def __init__(self, n_epochs=6, rate=0.5, stop_after=None, faults=None, task="auto", random_state=0):
+    def __init__(self, n_epochs=6, rate=0.05, stop_after=None, faults=None, task="auto", random_state=0):
         self.n_epochs = n_epochs
         self.rate = rate
         self.stop_after = stop_after
@@ -52,11 +52,11 @@ class ToyParty(PartyModel):
         else:
             n_outputs = int(channel.receive(channel.active, "outputs", (), np.int64))
         self.weights = np.zeros((self.columns.shape[1], n_outputs))
-        self.generator = np.random.default_rng(self.algorithm.random_state)
 
     def step(self, channel: Channel, step: int) -> float | None:
         fail(self.algorithm.faults, channel, step)
-        rows = self.generator.choice(len(self.columns), len(self.columns) // 2, replace=False)
+        generator = np.random.default_rng([self.algorithm.random_state, step])
+        rows = generator.choice(len(self.columns), len(self.columns) // 2, replace=False)
         batch = self.columns[rows]
         own = batch @ self.weights
         loss = None
@@ -80,20 +80,15 @@ class ToyParty(PartyModel):
         return None
 
     def state(self) -> dict[str, NDArray]:
-        drawn = self.generator.bit_generator.state["state"]
-        return {"weights": self.weights, "generator": np.array([str(drawn["state"]), str(drawn["inc"])])}
+        return {"weights": self.weights}
 
     def restore(self, state: Mapping[str, NDArray]) -> None:
         self.weights = state["weights"]
-        self.generator = np.random.default_rng()
-        drawn, increment = map(int, state["generator"])
-        content = self.generator.bit_generator.state
-        self.generator.bit_generator.state = {**content, "state": {"state": drawn, "inc": increment}}
 
 
 def _numbers(X: Any) -> NDArray[np.float64]:
-    values = getattr(X, "numeric", X)
-    return np.asarray(values, dtype=np.float64) / 100.0
+    """Columns that are not negative, made small."""
+    return np.log1p(np.asarray(getattr(X, "numeric", X), dtype=np.float64))
 
 
 def fail(faults: str | None, channel: Channel, step: int) -> None:

@@ -49,7 +49,8 @@ class Partition:
             raise ValueError(f"party_names must be {len(parties)} different names, got {list(labels)}")
         for label, part in zip(labels, parties):
             if len(part) and (part[0] < 0 or part[-1] >= len(self.names)):
-                raise ValueError(f"{label} holds feature {part[-1]}, but features are 0 to {len(self.names) - 1}")
+                wrong = part[0] if part[0] < 0 else part[-1]
+                raise ValueError(f"{label} holds feature {wrong}, but features are 0 to {len(self.names) - 1}")
             if (part[1:] == part[:-1]).any():
                 raise ValueError(f"{label} holds a feature twice")
         object.__setattr__(self, "parties", parties)

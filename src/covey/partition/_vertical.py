@@ -174,15 +174,18 @@ class VerticalEstimator(BaseEstimator, ABC):
 
     def predict(self, parties: Sequence[Any], *, network: LocalNetwork | None = None) -> NDArray:
         """Labels, shape (n_samples,)."""
-        return self.objective_.predict(self.scores(parties, network=network))
+        scores = self.scores(parties, network=network)
+        return self.objective_.predict(scores)
 
     def predict_proba(self, parties: Sequence[Any], *, network: LocalNetwork | None = None) -> NDArray[np.float64]:
         """Probability of each class, shape (n_samples, n_classes)."""
-        return self.objective_.probability(self.scores(parties, network=network))
+        scores = self.scores(parties, network=network)
+        return self.objective_.probability(scores)
 
     def score(self, parties: Sequence[Any], y: ArrayLike) -> float:
         """Accuracy, or R2 for regression."""
-        return self.objective_.metric(self.scores(parties), y)
+        scores = self.scores(parties)
+        return self.objective_.metric(scores, y)
 
 
 @dataclass

@@ -145,6 +145,7 @@ class GlooChannel(Channel):
         self.closing = True
         self._post(Packet(Kind.ABORT, " ".join(reason.split())[:_MOST_REASON]), self.others)
         _join(self._writers, _FAREWELL)
+        self._hang_up()
 
     def close(self) -> None:
         """Wait until every party is done.
@@ -244,7 +245,8 @@ class GlooChannel(Channel):
                 packet = reader.read(receive)
                 kind = packet.kind
                 if kind is Kind.ABORT:
-                    raise ChannelError(f"party {sender} ended the run: {packet.text}")
+                    relayed = packet.text.startswith("party ")
+                    raise ChannelError(packet.text if relayed else f"party {sender} ended the run: {packet.text}")
                 if kind is Kind.WAIT:
                     self._excused[sender] = monotonic()
                 else:
@@ -267,6 +269,14 @@ class GlooChannel(Channel):
                     self._group.send([torch.frombuffer(frame, dtype=torch.uint8)], receiver, 0).wait(_FOREVER)
         except RuntimeError:
             self._fail(ChannelError(f"party {receiver} is gone: its connection closed"))
+
+    def _hang_up(self) -> None:
+        """Close every link, whatever hangs on it: a thread left in gloo would abort the process when it exits."""
+        for party in self.others[:1]:
+            try:  # a gloo wait that times out does it; nothing is ever sent under this tag
+                self._group.recv([torch.empty(1, dtype=torch.uint8)], party, 1).wait(timedelta(milliseconds=1))
+            except RuntimeError:
+                _join([*self._writers, *self._readers], _FAREWELL)
 
     def _fail(self, error: ChannelError) -> None:
         """Let the first failure, of whichever party, end every wait."""
