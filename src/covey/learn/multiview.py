@@ -5,7 +5,7 @@ All take arrays, tables and row blocks (`covey.iter_blocks`); deep encoders are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -35,29 +35,32 @@ from covey.measure.cca import (
 from covey.table import BlockSource, FeatureTable
 
 
-class _LinearViews(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """What every linear method of several views does once it has `weights_` and `means_`."""
+class MultiviewBase(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """What every estimator of several views shares: it checks them, gives their scores and how these correlate.
 
-    weights_: list[Array]
-    means_: list[Array]
+    A subclass has `_block_scores`, and `_n_features_out`.
+    """
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
 
-    @property
-    def _n_features_out(self) -> int:
-        return self.weights_[0].shape[1]
+    def _block_scores(self, position: int, rows: View) -> Array:
+        """Scores of some rows of the view at `position`, shape (n_rows, n_components)."""
+        raise NotImplementedError
+
+    def _checked(self, views: Sequence[Any], min_rows: int) -> list[View]:
+        return checked_views(views, accept_sparse=self.__sklearn_tags__().input_tags.sparse, min_rows=min_rows)
 
     def _views(self, X: Any, y: Any, reset: bool) -> list[View]:
         """Checked views of the training data, or of more rows of as many views."""
         raw = view_list(X, y)
-        views = checked_views(raw, accept_sparse=self.__sklearn_tags__().input_tags.sparse, min_rows=2 if reset else 1)
+        views = self._checked(raw, min_rows=2 if reset else 1)
         self._register(raw[0], views[0], reset)
-        if reset:
-            self.n_features_ = tuple(n_features(view) for view in views)
         found = tuple(n_features(view) for view in views)
+        if reset:
+            self.n_features_ = found
         if found != self.n_features_:
             raise ValueError(
                 f"the views have {', '.join(map(str, found))} columns, but {type(self).__name__} was fitted on "
@@ -88,43 +91,57 @@ class _LinearViews(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         check_is_fitted(self)
         if y is None and not is_view_list(X):
-            (view,) = checked_views([X], accept_sparse=self.__sklearn_tags__().input_tags.sparse, min_rows=1)
-            self._register(X, view, reset=False)
-            return _gathered([view], self.weights_[:1], self.means_[:1])[0]
-        scores = _gathered(self._views(X, y, reset=False), self.weights_, self.means_)
+            views = self._checked([X], min_rows=1)
+            self._register(X, views[0], reset=False)
+            return self._scores(views)[0]
+        scores = self._scores(self._views(X, y, reset=False))
         return tuple(scores) if y is not None else scores
+
+    def _scores(self, views: Sequence[View]) -> list[Array]:
+        blocks = [[self._block_scores(k, rows) for k, rows in enumerate(block)] for block in aligned_blocks(views)]
+        return [np.concatenate(parts) for parts in zip(*blocks)]
 
     def canonical_correlations(self, X: Any, y: Any = None) -> Array:
         """Correlation of the scores on these rows, the mean over pairs of views; shape (n_components,)."""
         check_is_fitted(self)
         views = self._views(X, y, reset=False)
-        scores = _latent_moments(views, self.weights_)
-        k = self._n_features_out
-        return score_correlations(scores.covariance(), [np.eye(k)] * len(views))
+        scores = latent_moments(views, self._block_scores, self._n_features_out)
+        return score_correlations(scores.covariance(), [np.eye(self._n_features_out)] * len(views))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean of `canonical_correlations`, -1..1."""
         return float(np.mean(self.canonical_correlations(X, y)))
 
-    def _store(self, weights: Sequence[Array], means: Sequence[Array], correlations: Array) -> None:
-        self.weights_ = list(weights)
-        self.means_ = list(means)
-        self.correlations_ = correlations
 
+def latent_moments(views: Sequence[View], scores: Callable[[int, View], Array], n_components: int) -> CovarianceState:
+    """Moments of the scores of all views side by side.
 
-def _gathered(views: Sequence[View], weights: Sequence[Array], means: Sequence[Array]) -> list[Array]:
-    """Centred scores of each view, all rows."""
-    offsets = [mean @ w for mean, w in zip(means, weights)]
-    blocks = [[v @ w - o for v, w, o in zip(block, weights, offsets)] for block in aligned_blocks(views)]
-    return [np.concatenate(parts) for parts in zip(*blocks)]
-
-
-def _latent_moments(views: Sequence[View], weights: Sequence[Array]) -> CovarianceState:
-    """Moments of the scores of all views side by side."""
-    state = CovarianceState(sum(w.shape[1] for w in weights))
+    Parameters
+    ----------
+    views : sequence of View
+    scores : callable
+        ``(position, rows) -> ndarray of shape (n_rows, n_components)``.
+    n_components : int
+    """
+    state = CovarianceState(len(views) * n_components)
     for block in aligned_blocks(views):
-        state.update(np.hstack([view @ w for view, w in zip(block, weights)]))
+        state.update(np.hstack([scores(k, rows) for k, rows in enumerate(block)]))
     return state
+
+
+class _LinearViews(MultiviewBase):
+    """Scores that are linear in the columns, by `weights_` and `means_`."""
+
+    weights_: list[Array]
+    means_: list[Array]
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.weights_[0].shape[1]
+
+    def _block_scores(self, position: int, rows: View) -> Array:
+        weights = self.weights_[position]
+        return rows @ weights - self.means_[position] @ weights
 
 
 class MultiviewCCA(_LinearViews):
@@ -197,7 +214,9 @@ class MultiviewCCA(_LinearViews):
         assert isinstance(state, CovarianceState)
         found = self._solve(state)
         self.ranks_ = found.ranks
-        self._store(found.weights, [state.mean[s] for s in view_slices(self.n_features_)], found.correlations)
+        self.weights_ = list(found.weights)
+        self.means_ = [state.mean[s] for s in view_slices(self.n_features_)]
+        self.correlations_ = found.correlations
         return self
 
     def _solve(self, state: CovarianceState) -> CanonicalAnalysis:
@@ -309,8 +328,8 @@ class _Descent:
     def canonical(self, views: Sequence[View]) -> tuple[CanonicalAnalysis, list[Array]]:
         """Canonical directions within the learned subspaces on `views`, and the weights in the columns' units."""
         raw = [w / scale[:, None] for w, scale in zip(self.weights, self.scales)]
-        covariance = _latent_moments(views, raw).covariance()
         k = self.weights[0].shape[1]
+        covariance = latent_moments(views, lambda position, rows: rows @ raw[position], k).covariance()
         metrics = [
             (1.0 - self.shrinkage) * covariance[s, s] + self.shrinkage * w.T @ w
             for s, w in zip(view_slices([k] * len(views)), self.weights)
@@ -438,7 +457,7 @@ class StochasticCCA(_LinearViews):
             self._warn_of_data()
             total = self.max_iter * max(self._n_rows() // self.batch_size, 1)
             for _ in range(self.max_iter):
-                for batch in map(self._centred, _batches(views, self.batch_size, self._rng)):
+                for batch in map(self._centred, shuffled_batches(views, self.batch_size, self._rng)):
                     descent = self._descend_from(batch)
                     descent.step(batch, max(1.0 - descent.n_steps / total, 0.01))
             self._finish(views)
@@ -451,7 +470,7 @@ class StochasticCCA(_LinearViews):
         with threadpool_limits(1, user_api="blas"):
             for block in aligned_blocks(views):
                 self._add_moments(block)
-            for batch in map(self._centred, _batches(views, self.batch_size, self._rng)):
+            for batch in map(self._centred, shuffled_batches(views, self.batch_size, self._rng)):
                 descent = self._descend_from(batch)
                 descent.step(batch, 1.0 / np.sqrt(1.0 + descent.n_steps / 100.0))
             self._finish(views)
@@ -576,7 +595,7 @@ class StochasticPLS(StochasticCCA):
         self.random_state = random_state
 
 
-def _batches(views: Sequence[View], batch_size: int, rng: np.random.Generator) -> Iterator[list[View]]:
+def shuffled_batches(views: Sequence[View], batch_size: int, rng: np.random.Generator) -> Iterator[list[View]]:
     """Shuffled batches of equal rows; the last takes what remains. Streams are shuffled within blocks."""
     streamed = any(isinstance(view, BlockSource) for view in views)
     for block in aligned_blocks(views) if streamed else [views]:
