@@ -315,37 +315,36 @@ def restarts(problem: Problem) -> int:
     return int(np.clip(6000 // problem.n_features, 2, 64))
 
 
-def extremes(problem: Problem, n_restarts: int, seed: int, engine: Engine) -> tuple[Split, Split, int]:
-    """The splits with the least and with the most Icor that were found.
+def extremes(
+    problem: Problem, signs: Sequence[float], n_restarts: int, seed: int, engine: Engine
+) -> tuple[list[Split], int]:
+    """The splits with the least and the most Icor that were found.
 
     Parameters
     ----------
     problem : Problem
+    signs : sequence
+        Which: `LOWER`, `HIGHER`, or both.
     n_restarts : int
-        For each of the two.
+        For each sign.
     seed : int
     engine : Engine
         Where the restarts run; the result does not depend on it.
 
     Returns
     -------
-    least, most : Split
+    splits : list of Split
+        One for each sign.
     n_evaluations : int
         Number of exact values of Icor.
     """
     seeds = np.random.default_rng(seed).integers(2**63, size=n_restarts).tolist()
-    tasks = [(sign, k, s) for sign in (LOWER, HIGHER) for k, s in enumerate(seeds)]
-    found = engine.map(partial(_annealed, problem), tasks)
-    chosen = [*_best(found[:n_restarts], LOWER), *_best(found[n_restarts:], HIGHER)]
+    tasks = [(sign, k, s) for sign in signs for k, s in enumerate(seeds)]
+    ends = engine.map(partial(_annealed, problem), tasks)
+    chosen = [task for i, sign in enumerate(signs) for task in _best(ends[i * n_restarts :][:n_restarts], sign)]
     polished = engine.map(partial(_polished, problem), chosen)
-    least = min((split for sign, split, _ in polished if sign == LOWER), key=lambda split: split.icor)
-    most = max((split for sign, split, _ in polished if sign == HIGHER), key=lambda split: split.icor)
-    return least, most, len(tasks) + sum(n for _, _, n in polished)
-
-
-def extreme(problem: Problem, sign: float, seed: int) -> Split:
-    """A split with little (`LOWER`) or much (`HIGHER`) Icor, from one restart."""
-    return _annealed(problem, (sign, 0, seed))
+    best = [min((s for end, s, _ in polished if end == sign), key=lambda split: sign * split.icor) for sign in signs]
+    return best, len(tasks) + sum(n for _, _, n in polished)
 
 
 def _annealed(problem: Problem, task: tuple[float, int, int]) -> Split:
