@@ -17,7 +17,10 @@ from covey.partition._frames import FRAME, FrameError, FrameReader, FrameWriter,
 HEADER = struct.Struct("<4sBBQQQII")
 
 
-def one_frame(packet=Packet(Kind.DATA, "x", (np.arange(4.0),)), writer=None):
+PACKET = Packet(Kind.DATA, "x", (np.arange(4.0),))
+
+
+def one_frame(packet=PACKET, writer=None):
     (frame,) = (writer or FrameWriter()).frames(packet.kind, encode(packet))
     return frame
 
@@ -148,7 +151,7 @@ def test_a_claim_of_more_than_the_limit_is_not_waited_for():
 
 @pytest.mark.parametrize("dtype", ["O", "M8[s]", "U3", np.longdouble])
 def test_what_others_may_not_know_is_not_sent(dtype):
-    with pytest.raises(TypeError, match="message 'x': dtype .* cannot be sent"):
+    with pytest.raises(TypeError, match=r"message 'x': dtype .* cannot be sent"):
         encode(Packet(Kind.DATA, "x", (np.zeros(2, dtype),)))
 
 

@@ -105,7 +105,7 @@ def fail(faults: str | None, channel: Channel, step: int) -> None:
     elif kind == "crash":
         raise KeyError("a secret value")
     elif kind == "hang":
-        time.sleep(6.0)
+        time.sleep(2.0)
     elif kind == "tag":
         channel.send(channel.active, "nonsense", 1.0)
     elif kind == "shape":
@@ -123,7 +123,7 @@ def send_raw(channel: Channel, kind: str) -> None:
     sizes = {"bytes": 200, "short": 5, "oversize": 3 << 20}
     content = torch.full((sizes[kind],), 7, dtype=torch.uint8)
     channel._group.send([content], channel.active, 0).wait()
-    time.sleep(6.0)
+    time.sleep(2.0)
 
 
 if __name__ == "__main__":
