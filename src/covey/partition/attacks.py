@@ -28,7 +28,7 @@ Epoch = Literal["first", "last"]
 Matrix = NDArray[np.float64]
 
 # Tags of what is derived from a party's columns, and of what is derived from the labels.
-FORWARD = ("embedding", "scores", "fitted", "features")
+FORWARD = ("embedding", "scores", "fitted")
 BACKWARD = ("gradient", "residual")
 
 _PENALTIES = np.logspace(-3, 4, 15)
@@ -427,12 +427,16 @@ def defence_cost(
 def _sent(estimator: VerticalEstimator | Solo | Pooled, parties: list[Any]) -> dict[int, Matrix]:
     """What the label holder saw of each other party's rows in a prediction, by rank."""
     active = estimator.label_party_
+    others = [k for k in range(len(parties)) if k != active]
+    if isinstance(estimator, Solo):
+        return {}
+    if isinstance(estimator, Pooled):
+        return {k: Encoder().fit(parties[k]).transform(parties[k]) for k in others}
     network = LocalNetwork(len(parties), active, record=FORWARD)
     estimator.scores(parties, network=network)
-    models = getattr(estimator, "parties_", [None] * len(parties))
     seen = network.channels[active].transcript
-    messages = {k: [m for m in seen if m.sender == k] for k in network.channels[active].others}
-    return {k: _opened(found, models[k], n_rows(parties[k])) for k, found in messages.items() if found}
+    messages = {k: [m for m in seen if m.sender == k] for k in others}
+    return {k: _opened(found, estimator.parties_[k], n_rows(parties[k])) for k, found in messages.items() if found}
 
 
 def _received(estimator: VerticalEstimator, parties: list[Any], y: NDArray, epoch: Epoch) -> dict[int, Matrix]:
@@ -461,15 +465,15 @@ def _received(estimator: VerticalEstimator, parties: list[Any], y: NDArray, epoc
     return {k: rows for k, rows in found.items() if rows.size}
 
 
-def _opened(messages: Sequence[Message], model: PartyModel | None, n: int, step: int | None = None) -> Matrix:
+def _opened(messages: Sequence[Message], model: PartyModel, n: int, step: int | None = None) -> Matrix:
     """The rows that messages hold, one a sample in the order of the table.
 
     Parameters
     ----------
     messages : sequence of Message
         All that went from the party and to it in one prediction (`step` None) or one epoch.
-    model : PartyModel or None
-        The party's; None for a baseline.
+    model : PartyModel
+        The party's.
     n : int
         Number of samples.
     step : int, optional

@@ -32,8 +32,8 @@ class VerticalLinear(VerticalEstimator):
 
     Each iteration takes two rounds and sends each passive party the residuals, and back what its columns add to the
     scores, both float64 of shape (n_samples, n_outputs). **Residuals tell labels**: their sign alone gives them away,
-    from the first message on. The label holder sees linear combinations of a party's columns, a new one each iteration
-    and output.
+    from the first message on. The label holder sees a new linear combination of a party's columns with each iteration
+    and output; as many of them as there are columns span these.
 
     Parameters
     ----------
