@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from covey.partition._inputs import Encoder, numeric_block
+from covey.partition._correlation import as_table
+from covey.partition._inputs import Encoder
 from covey.partition._partition import Partition, feature_names
-from covey.table import Column, FeatureTable, read
+from covey.table import Column, FeatureTable
 
 
 def gather(X: Any, partition: Partition | None) -> tuple[FeatureTable, Partition]:
@@ -90,10 +91,8 @@ def _is_table(part: Any) -> bool:
 
 
 def _columns(X: Any) -> list[Column]:
-    """Columns of any source; numbers in an array stay numbers, whatever kind they look like."""
-    if not _is_array(X):
-        return read(X).columns()
-    return [Column(f"x{j}", "numeric", column) for j, column in enumerate(numeric_block(X).T)]
+    """Columns of any source; none, too, of an array."""
+    return [] if _is_array(X) and np.shape(X)[1:] == (0,) else as_table(X).columns()
 
 
 def _in_order(columns: list[Column], partition: Partition, by_name: bool) -> list[Column]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,10 +44,15 @@ class PartySimilarity:
     values: NDArray[np.float64]
     reasons: NDArray[np.str_]
 
-    def __repr__(self) -> str:
+    @property
+    def between(self) -> float:
+        """Mean over the pairs of parties whose similarity is defined; NaN if there is none."""
         between = self.values[np.triu_indices(len(self.values), 1)]
         known = between[~np.isnan(between)]
-        shown = f"{known.mean():.3f}" if len(known) else "undefined"
+        return float(known.mean()) if len(known) else float("nan")
+
+    def __repr__(self) -> str:
+        shown = "undefined" if np.isnan(self.between) else f"{self.between:.3f}"
         return f"<PartySimilarity {self.measure} of {len(self.values)} parties: mean between parties {shown}>"
 
 
@@ -399,3 +404,4 @@ _MEASURES: dict[str, tuple[Callable[[NDArray[np.float64]], Prepared], Compare, s
     "rv": (_for_rv, _squared_norm, _CONSTANT),
     "canonical_correlation": (_for_canonical, _adjusted_mean_square, _SPANNED),
 }
+SIMILARITIES: tuple[SimilarityMeasure, ...] = get_args(SimilarityMeasure)
