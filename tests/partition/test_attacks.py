@@ -18,6 +18,7 @@ from covey.partition.cvfl import CVFL
 from covey.partition.gal import GAL
 from covey.partition.linear import VerticalLinear
 from covey.partition.splitnn import SplitNN
+from covey.partition.vertical_gbdt import VerticalGBDT
 
 SMALL: dict[str, Any] = {"hidden": (16,), "cut": 8, "fusion": (16,), "n_epochs": 4, "learning_rate": 5e-3}
 
@@ -138,7 +139,9 @@ def test_direction_ignores_length_and_zero_rows() -> None:
 
 
 @pytest.mark.parametrize("epoch", ["first", "last"])
-@pytest.mark.parametrize("model", [VerticalLinear(), GAL(n_rounds=2), SplitNN(**SMALL), CVFL(**SMALL)])
+@pytest.mark.parametrize(
+    "model", [VerticalLinear(), GAL(n_rounds=2), VerticalGBDT(n_estimators=3), SplitNN(**SMALL), CVFL(**SMALL)]
+)
 def test_labels_leak_from_every_algorithm_without_defence(model: Any, epoch: Any) -> None:
     X, y = load_breast_cancer(return_X_y=True)
     found = leakage(model, [X[:, :10], X[:, 10:20], X[:, 20:]], y, label_party=1, epoch=epoch)
@@ -180,6 +183,20 @@ def test_defences_trade_accuracy_for_leakage(digits: Any) -> None:
     assert rows[1]["score"] < rows[0]["score"]
     back = defence_cost(SplitNN(**SMALL), [None, "clip:0.1+noise:1.0"], train, test, setting="gradient_defence")
     assert back[1]["label_leakage"] < back[0]["label_leakage"] - 0.1
+
+
+def test_bits_of_trees_rebuild_the_columns_that_they_split() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 3))
+    y = (X[:, 1] + 0.5 * np.sin(4 * X[:, 1]) + 0.3 * rng.normal(size=500) > 0).astype(int)
+    model = VerticalGBDT(n_estimators=10, max_depth=2).fit([X[:, :1], X[:, 1:]], y)
+    r2 = leakage(model, [X[:, :1], X[:, 1:]], y).features[1].r2
+    assert r2[0] > 0.7 > r2[1]
+
+
+def test_rows_may_be_fewer_than_those_of_training(digits: Any) -> None:
+    found = leakage(VerticalLinear(max_iter=3), *digits, max_rows=200)
+    assert {(report.n_train, report.n_test) for report in found.features.values()} == {(100, 100)}
 
 
 def test_regression_leaks_the_label_as_a_quantity() -> None:

@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neural_network import MLPRegressor
 
 from covey.partition._channel import Channel, LocalNetwork, Message
-from covey.partition._inputs import Encoder, n_rows
+from covey.partition._inputs import Encoder, n_rows, take_rows
 from covey.partition._objective import Objective
 from covey.partition._vertical import PartyModel, VerticalEstimator
 from covey.partition.baselines import Pooled, Solo, n_columns
@@ -28,7 +28,7 @@ Epoch = Literal["first", "last"]
 Matrix = NDArray[np.float64]
 
 # Tags of what is derived from a party's columns, and of what is derived from the labels.
-FORWARD = ("embedding", "scores", "fitted")
+FORWARD = ("embedding", "scores", "fitted", "directions")
 BACKWARD = ("gradient", "residual")
 
 _PENALTIES = np.logspace(-3, 4, 15)
@@ -304,6 +304,7 @@ def leakage(
     epoch: Epoch = "last",
     train_fraction: float = 0.5,
     n_known: int = 5,
+    max_rows: int = 5000,
     random_state: int = 0,
 ) -> Leakage:
     """Attack what an algorithm's channel carries.
@@ -328,6 +329,8 @@ def leakage(
         See `label_inference`.
     epoch : {"first", "last"}
         Of training, run once more: with the weights at the start, or at the end.
+    max_rows : int
+        Rows, drawn at random, that the rebuilding of columns uses at most.
     random_state : int
 
     Returns
@@ -354,24 +357,22 @@ def leakage(
     parties, y = list(parties), np.asarray(y)
     if not hasattr(estimator, "objective_"):
         estimator = clone(estimator).fit(parties, y, label_party=label_party)
-    sent = _sent(estimator, parties)
+    rng, n = np.random.default_rng(random_state), len(y)
+    rows = np.arange(n) if n <= max_rows else np.sort(rng.choice(n, max_rows, replace=False))
+    rebuilding: Any = {"decoder": decoder, "train_fraction": train_fraction, "random_state": random_state}
     features = {
-        k: feature_reconstruction(
-            rows, parties[k], decoder=decoder, train_fraction=train_fraction, random_state=random_state
-        )
-        for k, rows in sent.items()
+        k: feature_reconstruction(values[rows], take_rows(parties[k], rows), **rebuilding)
+        for k, values in _sent(estimator, parties).items()
         if n_columns(parties[k])
     }
     received = _received(estimator, parties, y, epoch) if isinstance(estimator, VerticalEstimator) else {}
     is_regression = estimator.objective_.classes is None
     labels: dict[int, LabelReport | LeakageReport] = {}
-    for k, rows in received.items():
+    for k, values in received.items():
         if is_regression:
-            labels[k] = feature_reconstruction(
-                rows, y[:, None], decoder=decoder, train_fraction=train_fraction, random_state=random_state
-            )
+            labels[k] = feature_reconstruction(values[rows], y[rows, None], **rebuilding)
         else:
-            labels[k] = label_inference(rows, y, method=method, n_known=n_known, random_state=random_state)
+            labels[k] = label_inference(values, y, method=method, n_known=n_known, random_state=random_state)
     return Leakage(features, labels, is_regression)
 
 
@@ -435,8 +436,8 @@ def _sent(estimator: VerticalEstimator | Solo | Pooled, parties: list[Any]) -> d
     network = LocalNetwork(len(parties), active, record=FORWARD)
     estimator.scores(parties, network=network)
     seen = network.channels[active].transcript
-    messages = {k: [m for m in seen if m.sender == k] for k in others}
-    return {k: _opened(found, estimator.parties_[k], n_rows(parties[k])) for k, found in messages.items() if found}
+    found = {k: _opened([m for m in seen if m.sender == k], estimator.parties_[k], n_rows(parties[k])) for k in others}
+    return {k: rows for k, rows in found.items() if rows.size}
 
 
 def _received(estimator: VerticalEstimator, parties: list[Any], y: NDArray, epoch: Epoch) -> dict[int, Matrix]:
@@ -453,7 +454,8 @@ def _received(estimator: VerticalEstimator, parties: list[Any], y: NDArray, epoc
             target = party.objective.encode(y)
         party.start(channel, parties[channel.rank], target)
         if epoch == "last":
-            party.restore(estimator.parties_[channel.rank].state())
+            state = estimator.parties_[channel.rank].state()
+            party.restore({name: array.copy() for name, array in state.items()})
         channel.transcript.clear()
         party.step(channel, step)
         return party
@@ -481,8 +483,16 @@ def _opened(messages: Sequence[Message], model: PartyModel, n: int, step: int | 
     if hasattr(model, "_compressor"):
         return _opened_batches(messages, model, n, step)
     wanted = FORWARD if step is None else BACKWARD
-    blocks = [array.reshape(len(array), -1) for m in messages if m.tag in wanted for array in m.arrays if array.ndim]
+    blocks = [block for message in messages if message.tag in wanted for block in _by_sample(message, n)]
     return np.hstack(blocks).astype(np.float64) if blocks else np.empty((0, 0))
+
+
+def _by_sample(message: Message, n: int) -> list[NDArray]:
+    """The arrays of a message that have a row for each of n samples; bits of trees' splits become such."""
+    if message.tag == "directions":
+        different = np.unique(message.arrays[0], axis=0)
+        return [np.unpackbits(different, axis=1, count=n).T] if len(different) else []
+    return [array.reshape(n, -1) for array in message.arrays if array.ndim and len(array) == n]
 
 
 def _opened_batches(messages: Sequence[Message], model: Any, n: int, step: int | None) -> Matrix:
