@@ -27,6 +27,7 @@ _SLOPES = (0.9, 0.7, 0.5, 0.3)  # of Pcor against its largest possible value F /
 _MOVES = 600  # swaps tried by a restart, for each feature
 _COOLING = 300.0  # ratio of the first and the last temperature
 _POLISHED = 4  # splits of each extreme that exact swaps try to improve
+_MOST_RANDOM = 6  # swaps in any direction that a walk may begin with
 _RANKED = 40  # swaps that are tried exactly before a split counts as the best of its neighbours
 
 
@@ -284,18 +285,21 @@ def _anneal(
 
 
 @njit(nogil=True, cache=True)
-def _walk(model: Surrogate, generator: np.random.Generator, gap: float, near: float, n_moves: int) -> None:
-    """Random swaps, each of which brings the surrogate nearer to `gap` above where it began, until it is `near`."""
+def _walk(
+    model: Surrogate, generator: np.random.Generator, gap: float, near: float, n_random: int, n_moves: int
+) -> None:
+    """A few random swaps, then those that bring the surrogate nearer to `gap` above where it began, until it is `near`."""
     for _ in range(n_moves):
-        if abs(gap) <= near:
+        if n_random <= 0 and abs(gap) <= near:
             break
         s, t = _draw(model, generator)
         if model.labels[s] == model.labels[t] or not _allowed(model, s, t):
             continue
         change = _change(model, s, t)
-        if abs(gap - change) < abs(gap):
+        if n_random > 0 or abs(gap - change) < abs(gap):
             _swap(model, s, t)
             gap -= change
+            n_random -= 1
 
 
 @njit(nogil=True, cache=True)
@@ -397,8 +401,8 @@ def toward(problem: Problem, start: Split, target: float, tol: float, seed: int)
     """Walk from a split to one whose Icor is the target to within `tol`.
 
     Random swaps that bring the surrogate nearer to the target are taken until it is there; then the exact value is
-    taken, the surrogate is set to it, and the walk goes on from the better of the two ends, now and then from the
-    worse.
+    taken, the surrogate is set to it, and the walk goes on. When it gets no nearer, it starts again from the nearest
+    split with a few swaps in any direction.
 
     Parameters
     ----------
@@ -415,15 +419,15 @@ def toward(problem: Problem, start: Split, target: float, tol: float, seed: int)
     n_evaluations : int
     """
     generator = np.random.default_rng(seed)
-    best = current = start
+    best, n_failures = start, 0
     for n_evaluations in range(2 * problem.affordable):
-        if abs(best.icor - target) <= tol:
+        gap = target - best.icor
+        if abs(gap) <= tol:
             return best, n_evaluations
-        model = problem.surrogate(current.labels, exact=current)
-        _walk(model, generator, target - current.icor, tol / 4.0, 100 * problem.n_features)
-        trial = problem.split(model.labels, near=current)
-        if abs(trial.icor - target) < abs(current.icor - target) or n_evaluations % 8 == 7:
-            current = trial
-        if abs(trial.icor - target) < abs(best.icor - target):
-            best = trial
+        model = problem.surrogate(best.labels, exact=best)
+        _walk(model, generator, gap, tol / 4.0, min(n_failures // 2, _MOST_RANDOM), 100 * problem.n_features)
+        trial = problem.split(model.labels, near=best)
+        n_failures += 1
+        if abs(trial.icor - target) < abs(gap):
+            best, n_failures = trial, 0
     return best, 2 * problem.affordable

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import TransformerTags
 from sklearn.utils.validation import check_is_fitted
 
 from covey import engine as engines
@@ -33,7 +34,7 @@ Assignment = Literal["random", "matched"]
 Importance = ArrayLike | Callable[[Any, Any], ArrayLike] | None
 RandomState = int | np.random.Generator | None
 
-_MATCHINGS = 10  # draws of shares, of which the one that features match best is taken
+_MATCHINGS = 30  # draws of shares, of which the one that features match best is taken
 _NEAR_ENOUGH = 0.005  # relative error of the variance of the shares that ends the drawing
 
 
@@ -61,7 +62,8 @@ class _Splitter(BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = tags.input_tags.sparse = True
+        tags.transformer_tags = TransformerTags(preserves_dtype=[])
         return tags
 
 
@@ -114,7 +116,7 @@ class ImportanceSplitter(_Splitter):
     >>> splitter.partition_
     <Partition of 30 features over 3 parties: 7, 22, 1>
     >>> round(splitter.alpha_, 2)
-    0.5
+    0.52
     """
 
     def __init__(
