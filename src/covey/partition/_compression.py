@@ -26,7 +26,7 @@ class Compressor(Protocol):
     def layout(self, shape: tuple[int, int]) -> tuple[list[Shape], list[type]]:
         """Shapes and dtypes of the arrays that `pack` makes of rows of this shape."""
 
-    def pack_gradient(self, gradient: Rows, packed: Arrays) -> Arrays:
+    def pack_gradient(self, gradient: Rows, packed: Arrays, generator: np.random.Generator) -> Arrays:
         """The arrays to send back to the party whose message was `packed`."""
 
     def unpack_gradient(self, back: Arrays, packed: Arrays, shape: tuple[int, int]) -> Rows:
@@ -49,7 +49,7 @@ class Uncompressed:
     def layout(self, shape: tuple[int, int]) -> tuple[list[Shape], list[type]]:
         return [shape], [np.float32]
 
-    def pack_gradient(self, gradient: Rows, packed: Arrays) -> Arrays:
+    def pack_gradient(self, gradient: Rows, packed: Arrays, generator: np.random.Generator) -> Arrays:
         return (gradient,)
 
     def unpack_gradient(self, back: Arrays, packed: Arrays, shape: tuple[int, int]) -> Rows:
@@ -98,7 +98,7 @@ class TopK:
         kept = shape[0], self._n_kept(shape[1])
         return [kept, kept], [_position_type(shape[1]), np.float32]
 
-    def pack_gradient(self, gradient: Rows, packed: Arrays) -> Arrays:
+    def pack_gradient(self, gradient: Rows, packed: Arrays, generator: np.random.Generator) -> Arrays:
         return (np.take_along_axis(gradient, packed[0].astype(np.intp), axis=1),)
 
     def unpack_gradient(self, back: Arrays, packed: Arrays, shape: tuple[int, int]) -> Rows:
@@ -117,7 +117,8 @@ class Quantiser:
 
     A value moves by at most half a level. Values are packed without gaps: the message has
     ``ceil(n_values * bits / 8)`` bytes, and eight for its range. Gradients go back in the same way, with their own
-    range, as if rounding had the derivative 1.
+    range, as if rounding had the derivative 1; they are rounded up or down at random, so that they are right on average
+    even where all are small beside the largest.
 
     Parameters
     ----------
@@ -140,10 +141,7 @@ class Quantiser:
             raise ValueError(f"bits must be a whole number from 1 to 16, got {self.bits!r}")
 
     def pack(self, rows: Rows) -> Arrays:
-        low, high = rows.min(), rows.max()
-        level = (high - low) / self._n_steps
-        codes = np.rint((rows - low) / level) if level > 0 else np.zeros_like(rows)
-        return _packed_bits(codes.astype(np.uint16).ravel(), self.bits), np.array([low, high], dtype=np.float32)
+        return self._pack(rows, np.float32(0.5))
 
     def unpack(self, packed: Arrays, shape: tuple[int, int]) -> Rows:
         codes = _unpacked_bits(packed[0], self.bits, shape[0] * shape[1])
@@ -153,14 +151,21 @@ class Quantiser:
     def layout(self, shape: tuple[int, int]) -> tuple[list[Shape], list[type]]:
         return [(-(-shape[0] * shape[1] * self.bits // 8),), (2,)], [np.uint8, np.float32]
 
-    def pack_gradient(self, gradient: Rows, packed: Arrays) -> Arrays:
-        return self.pack(gradient)
+    def pack_gradient(self, gradient: Rows, packed: Arrays, generator: np.random.Generator) -> Arrays:
+        return self._pack(gradient, generator.random(gradient.shape, dtype=np.float32))
 
     def unpack_gradient(self, back: Arrays, packed: Arrays, shape: tuple[int, int]) -> Rows:
         return self.unpack(back, shape)
 
     def gradient_layout(self, shape: tuple[int, int]) -> tuple[list[Shape], list[type]]:
         return self.layout(shape)
+
+    def _pack(self, rows: Rows, up: Rows | np.float32) -> Arrays:
+        """Codes rounded up where their fraction and `up` make one."""
+        low, high = rows.min(), rows.max()
+        scale = self._n_steps / (high - low) if high > low else np.float32(0.0)
+        codes = np.minimum((rows - low) * scale + up, self._n_steps)
+        return _packed_bits(codes.astype(np.uint16).ravel(), self.bits), np.array([low, high], dtype=np.float32)
 
     @property
     def _n_steps(self) -> np.float32:
@@ -185,7 +190,10 @@ def _packed_bits(codes: NDArray[np.uint16], bits: int) -> NDArray[np.uint8]:
     return np.packbits(each[:, 16 - bits :])
 
 
-def _unpacked_bits(packed: NDArray[np.uint8], bits: int, n_codes: int) -> NDArray[np.uint16]:
-    each = np.zeros((n_codes, 16), dtype=np.uint8)
-    each[:, 16 - bits :] = np.unpackbits(packed, count=n_codes * bits).reshape(n_codes, bits)
-    return np.packbits(each, axis=1).view(">u2").ravel()
+def _unpacked_bits(packed: NDArray[np.uint8], bits: int, n_codes: int) -> NDArray[np.uint32]:
+    """The codes again; each lies in three bytes in a row, for it has at most 16 bits and starts in the first."""
+    start = np.arange(n_codes, dtype=np.uint32) * np.uint32(bits)
+    padded = np.concatenate([packed, np.zeros(2, dtype=np.uint8)]).astype(np.uint32)
+    byte = start >> 3
+    window = padded[byte] << 16 | padded[byte + 1] << 8 | padded[byte + 2]
+    return window >> (24 - bits - (start & 7)) & (2**bits - 1)

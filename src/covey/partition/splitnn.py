@@ -25,7 +25,7 @@ from covey.partition.defences import Defence, parse_defence
 _PREDICTION_ROWS = 4096
 
 # What a stream of random numbers serves; part of its seed.
-_ORDER, _WEIGHTS, _NOISE, _PREDICTION_NOISE = range(4)
+_ORDER, _WEIGHTS, NOISE, _PREDICTION_NOISE, _ROUNDING = range(5)
 
 
 class SplitNN(VerticalEstimator):
@@ -92,7 +92,6 @@ class SplitNN(VerticalEstimator):
     """
 
     name: ClassVar[str] = "splitnn"
-    _local_steps: int = 1
 
     def __init__(
         self,
@@ -129,6 +128,11 @@ class SplitNN(VerticalEstimator):
         """Number of epochs."""
         return self.n_epochs
 
+    @property
+    def _steps_a_batch(self) -> int:
+        """Steps on each batch that is exchanged."""
+        return 1
+
     def _party(self, active: bool) -> SplitParty:
         self._check()
         return LabelParty(self) if active else FeatureParty(self)
@@ -138,7 +142,7 @@ class SplitNN(VerticalEstimator):
 
     def _rate(self, step: int) -> float:
         """Learning rate of a step."""
-        return self.learning_rate * self.decay ** (step * self._local_steps // self.decay_every)
+        return self.learning_rate * self.decay ** (step * self._steps_a_batch // self.decay_every)
 
     def _check(self) -> None:
         """Raise if a setting is out of its range."""
@@ -275,12 +279,12 @@ class FeatureParty(SplitParty):
     def _learn(self, channel: Channel, rows: Tensor, step: int, batch: int) -> None:
         """Exchange one batch and learn from it."""
         inputs = self._running.inputs[rows]
-        embedding = self._embedding(channel, inputs, _NOISE, step, batch)
+        embedding = self._embedding(channel, inputs, NOISE, step, batch)
         gradient = self._receive_gradient(channel, self._send(channel, embedding.detach()), embedding)
         # A sum that has this gradient: what the label holder's loss looks like from here.
         self._descend((embedding * gradient).sum())
-        for _ in range(self.algorithm._local_steps - 1):
-            self._descend((self._embedding(channel, inputs, _NOISE, step, batch) * gradient).sum())
+        for _ in range(self.algorithm._steps_a_batch - 1):
+            self._descend((self._embedding(channel, inputs, NOISE, step, batch) * gradient).sum())
 
     def _embedding(self, channel: Channel, inputs: Tensor, *key: int) -> Tensor:
         assert self.bottom is not None
@@ -306,7 +310,7 @@ class LabelParty(SplitParty):
 
     def _build(self, channel: Channel, generator: torch.Generator) -> None:
         super()._build(channel, generator)
-        n_parts = channel.size - (self.bottom is None)
+        n_parts = self._n_parts(channel)
         if not n_parts:
             raise ValueError("there is nothing to learn from: the only party has no feature")
         settings = self.algorithm
@@ -330,12 +334,10 @@ class LabelParty(SplitParty):
         received = self._receive(channel, len(rows))
         parts = [part.requires_grad_() for _, part in received]
         loss = self._loss(rows, parts)
-        if not isfinite(loss.item()):
-            raise ValueError(f"the loss of epoch {step} is {loss.item()}; lower learning_rate")
-        gradients = self._descend(loss, parts=parts)
+        gradients = self._descend(loss, parts)
         for rank, (packed, _), gradient in zip(channel.others, received, gradients):
             self._send_gradient(channel, rank, packed, gradient, step, batch)
-        for _ in range(self.algorithm._local_steps - 1):
+        for _ in range(self.algorithm._steps_a_batch - 1):
             self._descend(self._loss(rows, [part.detach() for part in parts]))
         return loss.item()
 
@@ -351,18 +353,27 @@ class LabelParty(SplitParty):
     ) -> None:
         if self._gradient_defence is not None:
             n_rows = len(gradient)
-            gradient = self._guarded(gradient * n_rows, self._gradient_defence, _NOISE, step, batch, rank) / n_rows
-        channel.send(rank, "gradient", *self._compressor.pack_gradient(gradient.numpy(), packed))
+            gradient = self._guarded(gradient * n_rows, self._gradient_defence, NOISE, step, batch, rank) / n_rows
+        rounding = _stream(self.algorithm.random_state, _ROUNDING, step, batch, rank)
+        channel.send(rank, "gradient", *self._compressor.pack_gradient(gradient.numpy(), packed, rounding))
 
     def _scores(self, inputs: Tensor, parts: list[Tensor]) -> Tensor:
         assert self.top is not None
         own = [] if self.bottom is None else [self.bottom(inputs)]
         return self.top(torch.cat([*own, *parts], dim=1))
 
+    def _n_parts(self, channel: Channel) -> int:
+        """Number of embeddings that the network above takes."""
+        return channel.size - (self.bottom is None)
+
     def _loss(self, rows: Tensor, parts: list[Tensor]) -> Tensor:
+        """Mean loss of a batch, given what others sent for it."""
         training = self._running
         assert training.target is not None
-        return mean_loss(self._objective, self._scores(training.inputs[rows], parts), training.target[rows])
+        loss = mean_loss(self._objective, self._scores(training.inputs[rows], parts), training.target[rows])
+        if not isfinite(loss.item()):
+            raise ValueError(f"the training loss is {loss.item()}; lower learning_rate")
+        return loss
 
     @property
     def _objective(self) -> Objective:
