@@ -104,7 +104,14 @@ def check_same(found, wanted):
         np.testing.assert_array_equal(a.scores, b.scores)
 
 
-ALGORITHMS = {"toy": {}, "linear": {}}
+ALGORITHMS = {
+    "toy": {},
+    "linear": {},
+    "splitnn": {"n_epochs": 3},
+    "gal": {"n_rounds": 3},
+    "gbdt": {"n_estimators": 3},
+    "cvfl": {"n_epochs": 3, "local_steps": 1},
+}
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -118,6 +125,19 @@ def test_the_model_is_that_of_one_process(folder, name):
     assert found[1].score > 0.5
     assert [result.scores is None for result in found] == [True, False, True]
     assert found[1].training.messages > 0
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_algorithm_goes_on_from_a_state(folder, tmp_path, name):
+    """One party's last state is lost, so that all repeat the last step."""
+
+    def work(channel):
+        algorithm = make_estimator(name, random_state=3, **ALGORITHMS[name])
+        return run_party(algorithm, folder, channel, checkpoint=tmp_path)
+
+    wanted = gloo(work, timeout=30)
+    max(tmp_path.glob("party-2-*"), key=lambda path: int(path.stem.rsplit("-", 1)[1])).unlink()
+    check_same(gloo(work, timeout=30), wanted)
 
 
 def test_one_party_alone(tmp_path):
@@ -213,7 +233,7 @@ def test_parties_that_wait_for_each_other_end():
 def test_a_party_that_does_not_come():
     store = distributed.HashStore()
     with pytest.raises(ChannelError, match=r"parties 1, 2 did not come within 0\.2 s"):
-        GlooChannel(store, 0, 3, timeout=0.2)
+        GlooChannel(store, 0, 3, start_timeout=0.2)
 
 
 def test_a_party_that_is_done_too_early_or_sends_too_much():
@@ -373,13 +393,13 @@ def test_nobody_at_the_address_and_a_port_in_use(monkeypatch):
     for name, value in {"RANK": 1, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}.items():
         monkeypatch.setenv(name, str(value))
     with pytest.raises(ChannelError, match=f"nobody answers at 127.0.0.1:{port}; is party 0 running"):
-        GlooChannel.from_environment(timeout=1.0)
+        GlooChannel.from_environment(start_timeout=1.0)
     monkeypatch.setenv("RANK", "0")
     with socket.socket() as busy:
         busy.bind(("", port))
         busy.listen()
         with pytest.raises(ChannelError, match=f"cannot listen on port {port}"):
-            GlooChannel.from_environment(timeout=1.0)
+            GlooChannel.from_environment(start_timeout=1.0)
 
 
 def _free_port():
@@ -391,7 +411,7 @@ def _free_port():
 class Processes:
     """The parties of a folder, each a process."""
 
-    def __init__(self, folder, out, *arguments, fault="", timeout=10):
+    def __init__(self, folder, out, *arguments, fault="", timeout=60):
         port = str(_free_port())
         common = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ROOT, "TOY_FAULT": fault}
         common |= {"WORLD_SIZE": "3", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
@@ -439,7 +459,7 @@ def test_processes_train_the_model_of_one_process(folder, tmp_path):
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_killed_party_ends_the_run_at_once_and_the_same_command_goes_on(folder, tmp_path, killed):
     checkpoint = ["--checkpoint", str(tmp_path / "states")]
-    told = Processes(folder, tmp_path / "out", *checkpoint, fault=f"kill:{killed}:3", timeout=50).end(seconds=40)
+    told = Processes(folder, tmp_path / "out", *checkpoint, fault=f"kill:{killed}:3").end(seconds=55)
     assert told[killed][0] == -signal.SIGKILL
     for rank in {0, 1, 2} - {killed}:
         assert told[rank] == (2, "", f"covey: party {killed} is gone: its connection closed\n")
@@ -471,13 +491,13 @@ def test_a_message_that_gloo_cannot_take_is_explained(folder, tmp_path):
 
 @pytest.mark.slow
 def test_a_process_that_is_told_to_stop_tells_the_others(folder, tmp_path):
-    processes = Processes(folder, tmp_path, fault="freeze:2:1", timeout=30)
+    processes = Processes(folder, tmp_path, fault="freeze:2:1", timeout=60)
     time.sleep(1.0)
     while "T" not in _status(processes.all[2].pid):
         assert processes.all[0].poll() is None
         time.sleep(0.05)
     processes.all[0].terminate()
-    told = processes.end(ranks=(0, 1), seconds=25)
+    told = processes.end(ranks=(0, 1), seconds=55)
     assert told[0] == (2, "", "covey: stopped from outside (SIGTERM)\n")
     assert told[1] == (2, "", "covey: party 0 ended the run: stopped from outside (SIGTERM)\n")
 
@@ -491,7 +511,7 @@ def _status(pid):
 def test_torchrun_lets_every_party_say_who_failed(folder, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "3", "--max-restarts", "0"]
     command += ["--master-port", str(_free_port()), "-m", "tests.partition.toy", "vfl", "party", str(folder)]
-    command += ["--algorithm", "toy", "--timeout", "10", "--out", str(tmp_path)]
+    command += ["--algorithm", "toy", "--out", str(tmp_path)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ROOT}
     told = subprocess.run(
         command, env=environment | {"TOY_FAULT": "kill:1:2"}, cwd=ROOT, timeout=90, capture_output=True, text=True

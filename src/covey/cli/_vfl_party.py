@@ -36,6 +36,9 @@ def party(
     timeout: Annotated[
         float, typer.Option("--timeout", min=1.0, help="Seconds that a party may be silent while another waits.")
     ] = 60.0,
+    start_timeout: Annotated[
+        float, typer.Option("--start-timeout", min=1.0, help="Seconds that all parties have to come.")
+    ] = 300.0,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the party's part of the model (FOLDER/model).")
     ] = None,
@@ -57,7 +60,9 @@ def party(
         chosen = {"random_state": seed, "task": manifest.task} | parse_settings(settings)
         model = make_estimator(algorithm, **chosen)
         out = folder / "model" if out is None else out
-        with GlooChannel.from_environment(manifest.label_party, timeout=timeout) as channel:
+        with GlooChannel.from_environment(
+            manifest.label_party, timeout=timeout, start_timeout=start_timeout
+        ) as channel:
             watched.append(channel)
             result = run_party(
                 model,

@@ -21,6 +21,7 @@ from covey.partition._objective import Objective, Task
 from covey.table import atomic_write
 
 FORMAT, VERSION = "covey-party", 1
+_MOST_STATES = 3  # of a party: two, and one more if it was killed before it removed the oldest
 
 # Name on the command line and in model files -> where the algorithm lives.
 ALGORITHMS = {
@@ -278,10 +279,12 @@ def _same_rows(rank: int, count: int, active: int, wanted: int) -> None:
 def _agree(channel: Channel, steps: Sequence[int]) -> int:
     """The last step that every party has kept; 0 if there is none."""
     if not channel.is_active:
-        channel.send(channel.active, "checkpoints", np.array([0, *steps], dtype=np.int64))
+        last = np.zeros(_MOST_STATES, dtype=np.int64)  # as many bytes whatever was kept, so that counts are alike
+        last[: len(steps)] = steps[-_MOST_STATES:]
+        channel.send(channel.active, "checkpoints", last)
         return int(channel.receive(channel.active, "resume", (), np.int64))
     common = {0, *steps}
-    for kept in channel.gather("checkpoints", (None,), np.int64):
+    for kept in channel.gather("checkpoints", (_MOST_STATES,), np.int64):
         common &= set(kept.tolist())
     channel.broadcast("resume", np.int64(max(common)))
     return max(common)

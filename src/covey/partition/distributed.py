@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
@@ -51,8 +52,10 @@ class GlooChannel(Channel):
     rank, size, active, record
         See `Channel`.
     timeout : float
-        Seconds that a party may be silent while another waits for it, and that all have to come. A party that waits
-        for a third one says so and is not blamed for it. In between a party may compute for three quarters of it.
+        Seconds that a party may be silent while another waits for it. A party that waits for a third one says so and
+        is not blamed for it. In between a party may compute for three quarters of it.
+    start_timeout : float
+        Seconds that all parties have to come.
     max_bytes : int
         Of one message.
 
@@ -93,6 +96,7 @@ class GlooChannel(Channel):
         active: int = 0,
         *,
         timeout: float = 60.0,
+        start_timeout: float = 300.0,
         max_bytes: int = 1 << 32,
         record: tuple[str, ...] = (),
     ) -> None:
@@ -105,7 +109,7 @@ class GlooChannel(Channel):
         self._excused: dict[int, float] = {}
         self._inbox: dict[int, SimpleQueue[Packet | ChannelError]] = {p: SimpleQueue() for p in self.others}
         self._outbox: dict[int, SimpleQueue[tuple[Kind, bytes]]] = {p: SimpleQueue() for p in self.others}
-        self._group: Any = _meet(store, rank, size, timeout) if size > 1 else None
+        self._group: Any = _meet(store, rank, size, start_timeout) if size > 1 else None
         self._writers = [Thread(target=self._write, args=(p,), daemon=True) for p in self.others]
         self._readers = [Thread(target=self._read, args=(p,), daemon=True) for p in self.others]
         for thread in (*self._writers, *self._readers):
@@ -113,7 +117,7 @@ class GlooChannel(Channel):
 
     @classmethod
     def from_environment(
-        cls, active: int = 0, *, timeout: float = 60.0, max_bytes: int = 1 << 32, record: tuple[str, ...] = ()
+        cls, active: int = 0, *, timeout: float = 60.0, start_timeout: float = 300.0, max_bytes: int = 1 << 32
     ) -> Self:
         """The channel of this process, as ``torchrun`` set it: RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT.
 
@@ -126,20 +130,21 @@ class GlooChannel(Channel):
         """
         rank, size = environment()
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        limit = timedelta(seconds=start_timeout)
         # torchrun keeps the store itself; else the first party does
         first = rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
 
         def connect() -> distributed.Store:
-            store = distributed.TCPStore(address, port, None, first, timedelta(seconds=timeout), wait_for_workers=False)
+            store = distributed.TCPStore(address, port, None, first, limit, wait_for_workers=False)
             return distributed.PrefixStore(f"covey/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
 
         try:
             store = _interruptibly(connect)
         except RuntimeError as error:
             what = f"cannot listen on port {port}" if first else f"nobody answers at {address}:{port}"
-            hint = "is it in use?" if first else f"is party 0 running? (waited {timeout:g} s)"
+            hint = "is it in use?" if first else f"is party 0 running? (waited {start_timeout:g} s)"
             raise ChannelError(f"{what}; {hint}") from error
-        return cls(store, rank, size, active, timeout=timeout, max_bytes=max_bytes, record=record)
+        return cls(store, rank, size, active, timeout=timeout, start_timeout=start_timeout, max_bytes=max_bytes)
 
     def abort(self, reason: str) -> None:
         self.closing = True
@@ -184,7 +189,7 @@ class GlooChannel(Channel):
         try:
             if error is None:
                 self.close()
-        except ChannelError as late:
+        except BaseException as late:
             error = late
             raise
         finally:
@@ -272,11 +277,10 @@ class GlooChannel(Channel):
 
     def _hang_up(self) -> None:
         """Close every link, whatever hangs on it: a thread left in gloo would abort the process when it exits."""
-        for party in self.others[:1]:
-            try:  # a gloo wait that times out does it; nothing is ever sent under this tag
+        for party in self.others:  # a gloo wait that times out does it; nothing is ever sent under this tag
+            with suppress(RuntimeError):
                 self._group.recv([torch.empty(1, dtype=torch.uint8)], party, 1).wait(timedelta(milliseconds=1))
-            except RuntimeError:
-                _join([*self._writers, *self._readers], _FAREWELL)
+        _join([*self._writers, *self._readers], _FAREWELL)
 
     def _fail(self, error: ChannelError) -> None:
         """Let the first failure, of whichever party, end every wait."""
@@ -437,16 +441,16 @@ def environment() -> tuple[int, int]:
 def _meet(store: distributed.Store, rank: int, size: int, timeout: float) -> distributed.ProcessGroupGloo:
     """Wait for all parties, and link each two of them."""
     deadline = monotonic() + timeout
+    missing = [party for party in range(size) if party != rank]
     try:
         store.set(f"party {rank}", "here")
-        missing = [party for party in range(size) if party != rank]
         while missing := [party for party in missing if not store.check([f"party {party}"])]:
             if monotonic() > deadline:
                 raise ChannelError(f"{_listed(missing)} did not come within {timeout:g} s")
             sleep(0.02)
         return _interruptibly(lambda: distributed.ProcessGroupGloo(store, rank, size, timedelta(seconds=timeout)))
     except RuntimeError as error:
-        raise ChannelError(f"the parties came, but could not be linked: {_first_line(error)}") from error
+        raise ChannelError(f"the parties could not be linked: {_first_line(error)}") from error
 
 
 def _listed(parties: list[int]) -> str:
