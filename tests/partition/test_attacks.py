@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
+from sklearn.linear_model import Ridge
 
 from covey.partition._channel import LocalNetwork
 from covey.partition.attacks import LabelReport, defence_cost, feature_reconstruction, label_inference, leakage
@@ -233,6 +235,20 @@ def test_trained_estimator_is_used_and_left_alone(digits: Any) -> None:
     assert json.loads(json.dumps(first.to_dict())) == first.to_dict()
     fresh = SplitNN(**SMALL)
     assert leakage(fresh, parties, y).to_dict() == first.to_dict() and not hasattr(fresh, "parties_")
+
+
+def test_models_from_files_are_attacked_like_others(digits: Any) -> None:
+    for model in (SplitNN(**SMALL), GAL(n_rounds=2), VerticalGBDT(n_estimators=1)):
+        found = leakage(pickle.loads(pickle.dumps(model.fit(*digits))), *digits)
+        assert found.feature_leakage == leakage(model, *digits).feature_leakage
+        assert found.label_leakage > 0.75
+
+
+def test_regressors_of_ones_own_are_attacked_in_the_first_epoch(digits: Any) -> None:
+    model = GAL(Ridge(), n_rounds=1).fit(*digits)
+    assert leakage(model, *digits, epoch="first").label_leakage > 0.95
+    with pytest.raises(TypeError, match="Ridge cannot be written"):
+        leakage(model, *digits)
 
 
 def test_parties_without_columns_have_nothing_to_leak() -> None:

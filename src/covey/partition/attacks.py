@@ -312,7 +312,8 @@ def leakage(
     The label holder rebuilds each other party's columns from what that party sends for a prediction of these rows; each
     other party tells the labels from what it receives in one epoch of training. An attacker who keeps the messages of
     all epochs knows more: those of `VerticalLinear` determine a party's columns once iterations times outputs reach
-    their number.
+    their number. What is encrypted counts as nothing, and so do the bits that tell in training which rows go left
+    in a tree.
 
     Parameters
     ----------
@@ -341,6 +342,8 @@ def leakage(
     ------
     ValueError
         See `feature_reconstruction` and `label_inference`.
+    TypeError
+        If the estimator is `GAL` with a regressor of one's own; take ``epoch="first"``.
 
     Examples
     --------
@@ -454,7 +457,8 @@ def _received(estimator: VerticalEstimator, parties: list[Any], y: NDArray, epoc
             target = party.objective.encode(y)
         party.start(channel, parties[channel.rank], target)
         if epoch == "last":
-            state = estimator.parties_[channel.rank].state()
+            # A model from a file has lost what only its optimiser needed; that begins anew.
+            state = party.state() | estimator.parties_[channel.rank].state()
             party.restore({name: array.copy() for name, array in state.items()})
         channel.transcript.clear()
         party.step(channel, step)

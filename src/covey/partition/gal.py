@@ -175,6 +175,7 @@ class _Helper(PartyModel):
     def start(self, channel: Channel, X: Any, target: Matrix | None) -> None:
         self.encoder = Encoder().fit(X)
         self.columns = self.encoder.transform(X)
+        self.n_outputs = 0
         self.models: list[LocalModel] = []
         self.coefficients: list[float] = []
 
