@@ -40,7 +40,8 @@ _SKLEARN = {
 _ADULT = f"Adult, {_UCI}; a copy in covey"
 _ADULT_TARGET = "income-per-year"
 
-NAMES = (*_SKLEARN, *_KEEL, "adult", "synthetic")
+KEEL_NAMES = tuple(_KEEL)
+NAMES = (*_SKLEARN, *KEEL_NAMES, "adult", "synthetic")
 
 
 @dataclass(frozen=True, eq=False)
