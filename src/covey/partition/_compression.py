@@ -141,12 +141,12 @@ class Quantiser:
             raise ValueError(f"bits must be a whole number from 1 to 16, got {self.bits!r}")
 
     def pack(self, rows: Rows) -> Arrays:
-        return self._pack(rows, np.float32(0.5))
+        return self._pack(rows, 0.5)
 
     def unpack(self, packed: Arrays, shape: tuple[int, int]) -> Rows:
         codes = _unpacked_bits(packed[0], self.bits, shape[0] * shape[1])
-        low, high = packed[1]
-        return (low + codes.astype(np.float32) * ((high - low) / self._n_steps)).reshape(shape)
+        low, high = packed[1].astype(np.float64)
+        return (low + codes * ((high - low) / self._n_steps)).astype(np.float32).reshape(shape)
 
     def layout(self, shape: tuple[int, int]) -> tuple[list[Shape], list[type]]:
         return [(-(-shape[0] * shape[1] * self.bits // 8),), (2,)], [np.uint8, np.float32]
@@ -160,16 +160,16 @@ class Quantiser:
     def gradient_layout(self, shape: tuple[int, int]) -> tuple[list[Shape], list[type]]:
         return self.layout(shape)
 
-    def _pack(self, rows: Rows, up: Rows | np.float32) -> Arrays:
-        """Codes rounded up where their fraction and `up` make one."""
-        low, high = rows.min(), rows.max()
-        scale = self._n_steps / (high - low) if high > low else np.float32(0.0)
-        codes = np.minimum((rows - low) * scale + up, self._n_steps)
+    def _pack(self, rows: Rows, up: Rows | float) -> Arrays:
+        """Codes rounded up where their fraction and `up` make one; in float64, which no range of float32 overflows."""
+        low, high = float(rows.min()), float(rows.max())
+        scale = self._n_steps / (high - low) if high > low else 0.0
+        codes = np.minimum((rows.astype(np.float64) - low) * scale + up, self._n_steps)
         return _packed_bits(codes.astype(np.uint16).ravel(), self.bits), np.array([low, high], dtype=np.float32)
 
     @property
-    def _n_steps(self) -> np.float32:
-        return np.float32(2**self.bits - 1)
+    def _n_steps(self) -> int:
+        return 2**self.bits - 1
 
 
 def _scattered(positions: NDArray, values: Rows, shape: tuple[int, int]) -> Rows:

@@ -126,7 +126,7 @@ class Adam:
     >>> weight = nn.Parameter(torch.tensor([1.0, -2.0]))
     >>> Adam([weight]).step([torch.tensor([3.0, 0.5])], learning_rate=0.1)
     >>> weight.tolist()
-    [0.9..., -2.09...]
+    [0.899..., -2.099...]
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], weight_decay: float = 0.0) -> None:
