@@ -42,8 +42,7 @@ def gather(X: Any, partition: Partition | None) -> tuple[FeatureTable, Partition
     ((3, 3), <Partition of 3 features over 2 parties: 2, 1>)
     """
     if partition is not None:
-        columns = _in_order(_columns(X), partition, by_name=not _is_array(X))
-        return FeatureTable.from_columns(columns), partition
+        return _in_order(_columns(X), partition, by_name=not _is_array(X))
     if not isinstance(X, list | tuple) or not all(map(_is_table, X)):
         raise TypeError("give a partition with X, or a list with the table of each party")
     return _joined([_columns(part) for part in X])
@@ -95,9 +94,14 @@ def _columns(X: Any) -> list[Column]:
     return [] if _is_array(X) and np.shape(X)[1:] == (0,) else as_table(X).columns()
 
 
-def _in_order(columns: list[Column], partition: Partition, by_name: bool) -> list[Column]:
+def _in_order(columns: list[Column], partition: Partition, by_name: bool) -> tuple[FeatureTable, Partition]:
+    """The partition's columns; one without names of its own takes those of the table."""
     positions = position_of([column.name for column in columns], partition, by_name)
-    return [replace(columns[j], name=name) for j, name in zip(positions, partition.names)]
+    columns = [columns[j] for j in positions]
+    if by_name:
+        partition = replace(partition, names=tuple(column.name for column in columns))
+    named = [replace(column, name=name) for column, name in zip(columns, partition.names)]
+    return FeatureTable.from_columns(named), partition
 
 
 def _joined(parts: list[list[Column]]) -> tuple[FeatureTable, Partition]:

@@ -82,7 +82,9 @@ class PartitionReport:
 
     def __str__(self) -> str:
         """A few lines for people."""
-        return "\n".join(f"{label:<28}{text}" for label, text in self._lines())
+        lines = self._lines()
+        width = max(len(label) for label, _ in lines) + 2
+        return "\n".join(f"{label:<{width}}{text}" for label, text in lines)
 
     def _lines(self) -> list[tuple[str, str]]:
         partition = self.partition

@@ -62,8 +62,7 @@ def party_correlation(
     Returns
     -------
     ndarray of shape (K, K)
-        Symmetric, at least 0. For parties of one size the diagonal is the root mean square of the correlations inside a
-        party.
+        Symmetric, at least 0. The diagonal is the root mean square of the correlations inside a party.
 
     Warns
     -----
