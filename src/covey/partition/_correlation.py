@@ -95,9 +95,13 @@ def as_table(X: Any) -> FeatureTable:
     ------
     ValueError
         If two columns of a frame have the same name, or an array holds text or an infinity.
+    TypeError
+        If `X` is sparse.
     """
     if isinstance(X, FeatureTable):
         return X
+    if hasattr(X, "toarray"):
+        raise TypeError("sparse input is not supported; pass X.toarray()")
     if isinstance(X, np.ndarray | list | tuple):
         values = numeric_block(X)
         return FeatureTable.from_columns(Column(f"x{j}", "numeric", column) for j, column in enumerate(values.T))

@@ -55,7 +55,7 @@ def share_variance(alpha: float, n_parties: int) -> float:
 
 
 def dirichlet(concentration: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
-    """One draw of shares, by breaking a stick; concentrations may be as near to 0 as floats go.
+    """One draw of shares, by breaking a stick; concentrations may be as small as 1e-300.
 
     Parameters
     ----------

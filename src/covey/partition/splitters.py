@@ -62,7 +62,7 @@ class _Splitter(BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
         tags.transformer_tags = TransformerTags(preserves_dtype=[])
         return tags
 
