@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 import covey
-from covey.cli import _associate, _doctor, _methods, _report, _study
+from covey.cli import _associate, _doctor, _methods, _report, _split, _study, _vfl, _vfl_party
 
 app = typer.Typer(
     name="covey",
-    help="How features move together: measure, structure, report.",
+    help="How features move together: measure, structure, report, and spread over parties.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -22,6 +23,9 @@ app = typer.Typer(
 )
 app.command("report")(_report.report)
 app.command("associate")(_associate.associate)
+app.command("split")(_split.split)
+_vfl.app.command("party")(_vfl_party.party)
+app.add_typer(_vfl.app, name="vfl")
 app.command("methods")(_methods.methods)
 app.add_typer(_study.app, name="study")
 app.command("doctor")(_doctor.doctor)
@@ -50,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if debug:  # accepted anywhere on the line
         arguments = [a for a in arguments if a != "--debug"]
     try:
-        code = app(args=arguments, standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _note  # type: ignore[assignment]
+            code = app(args=arguments, standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except KeyboardInterrupt:
@@ -71,6 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, ValueError | TypeError | OSError | ImportError):
             return _fail(str(error))
         return _fail(f"internal error, {type(error).__name__}: {error}; run again with --debug for the traceback")
+
+
+def _note(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning as one line on stderr."""
+    print(f"covey: note: {message}", file=sys.stderr)
 
 
 def _fail(message: str, code: int = 2) -> int:

@@ -180,7 +180,7 @@ class Partition:
         Returns
         -------
         list of n_parties objects of the type of `X`
-            Arrays for anything that is neither a table nor a frame.
+            Arrays for anything that is neither a table nor a frame, and for a party without a column of a table.
 
         Raises
         ------
@@ -188,7 +188,8 @@ class Partition:
             If `X` has another number of columns, or lacks one.
         """
         if isinstance(X, FeatureTable):
-            return [X.select(self.columns(k)) for k in range(self.n_parties)]
+            held = [self.columns(k) for k in range(self.n_parties)]
+            return [X.select(columns) if columns else np.empty((X.n_rows, 0)) for columns in held]
         values = X if hasattr(X, "iloc") else np.asarray(X)
         if values.ndim != 2 or values.shape[1] != self.n_features:
             raise ValueError(f"X must have the partition's {self.n_features} columns; its shape is {values.shape}")
