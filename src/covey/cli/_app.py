@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments = [a for a in arguments if a != "--debug"]
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _note  # type: ignore[assignment]
+            warnings.showwarning = _note
             code = app(args=arguments, standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
