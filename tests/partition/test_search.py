@@ -181,7 +181,7 @@ def test_a_target_that_no_split_has_gets_the_nearest_one():
     target = np.sort(values)[:3].mean() + 0.003
     split, n_evaluations = toward(case, case.split(case.labels), target, 1e-9, 0)
     assert abs(split.icor - target) == pytest.approx(np.abs(values - target).min(), abs=1e-12)
-    assert n_evaluations == 2 * case.affordable
+    assert n_evaluations == 10 * case.n_swaps == 90
 
 
 def test_a_start_at_the_target_stays():

@@ -341,6 +341,7 @@ def test_tables_keep_their_names():
         (CorrelationSplitter(n_restarts=0), "n_restarts must be at least 1"),
         (CorrelationSplitter(tol=-1e-4), "tol must be at least 0"),
         (CorrelationSplitter(bounds=(0.1, -0.1)), "least and the most Icor"),
+        (CorrelationSplitter(bounds=(0.1,)), "least and the most Icor"),
         (FeatureSplitter(alpha=0.0), "alpha must be above 0"),
         (FeatureSplitter(beta=2.0), "beta must be from 0"),
         (FeatureSplitter(share_tol=-0.1), "share_tol must be at least 0"),

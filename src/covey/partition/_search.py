@@ -92,6 +92,12 @@ class Problem:
         return squares
 
     @cached_property
+    def n_swaps(self) -> int:
+        """Number of pairs of features that lie with two parties."""
+        sizes = np.bincount(self.labels)
+        return int(self.n_features**2 - sizes @ sizes) // 2
+
+    @cached_property
     def affordable(self) -> int:
         """Number of exact values that one stage of the search may take; few when blocks are large."""
         side = self.n_features / self.n_parties
@@ -288,7 +294,7 @@ def _anneal(
 def _walk(
     model: Surrogate, generator: np.random.Generator, gap: float, near: float, n_random: int, n_moves: int
 ) -> None:
-    """A few random swaps, then those that bring the surrogate nearer to `gap` above where it began, until it is `near`."""
+    """Random swaps, then those that bring the surrogate nearer to `gap` above where it began, until it is `near`."""
     for _ in range(n_moves):
         if n_random <= 0 and abs(gap) <= near:
             break
@@ -420,7 +426,8 @@ def toward(problem: Problem, start: Split, target: float, tol: float, seed: int)
     """
     generator = np.random.default_rng(seed)
     best, n_failures = start, 0
-    for n_evaluations in range(2 * problem.affordable):
+    most = min(2 * problem.affordable, 10 * problem.n_swaps)
+    for n_evaluations in range(most):
         gap = target - best.icor
         if abs(gap) <= tol:
             return best, n_evaluations
@@ -430,4 +437,4 @@ def toward(problem: Problem, start: Split, target: float, tol: float, seed: int)
         n_failures += 1
         if abs(trial.icor - target) < abs(gap):
             best, n_failures = trial, 0
-    return best, 2 * problem.affordable
+    return best, most

@@ -283,10 +283,9 @@ class _CorrelationSearch(_Splitter):
         if isinstance(given, IcorBounds):
             _check_bounds_fit(given, names, problem)
             return given.low, given.high, given
-        low_value, high_value = map(float, given)
-        if not low_value <= high_value:
-            raise ValueError(f"bounds must be the least and the most Icor, got {low_value:g} and {high_value:g}")
-        return low_value, high_value, None
+        if np.shape(given) != (2,) or not given[0] <= given[1]:
+            raise ValueError(f"bounds must be the least and the most Icor, or the bounds_ of a splitter, got {given}")
+        return float(given[0]), float(given[1]), None
 
     def _extremes(self, problem: Problem, signs: Sequence[float], seed: int) -> tuple[list[Split], int]:
         n_restarts = _search.restarts(problem) if self.n_restarts is None else self.n_restarts
@@ -322,9 +321,9 @@ class _CorrelationSearch(_Splitter):
 class CorrelationSplitter(_CorrelationSearch):
     """Spreads features so that much or little of their correlation lies between parties.
 
-    `beta` is a place between the least and the most Icor (see `covey.partition.icor`) that splits into parties of these
-    sizes were found to have. At 0 correlated features lie together; the larger it is, the *more* parties correlate with
-    each other.
+    `beta` is a place between the least and the most Icor (see `inter_party_correlation`) that splits into parties of
+    these sizes were found to have. At 0 correlated features lie together; the larger it is, the *more* parties
+    correlate with each other.
 
     Parameters
     ----------
@@ -360,7 +359,7 @@ class CorrelationSplitter(_CorrelationSearch):
     bounds_ : IcorBounds or None
         The same with their splits, for other splitters; None when they were given as numbers.
     envelope_ : (float, float)
-        Bounds that no split can pass (see `covey.partition._pcor.icor_envelope`); far wider than what can be found.
+        Bounds that no split can pass, far wider than those found; `covey.partition._pcor.icor_envelope` has the proof.
     correlation_ : ndarray of shape (n_features, n_features)
     n_evaluations_ : int
         Number of exact values of Icor that were computed.
@@ -496,7 +495,7 @@ class FeatureSplitter(_CorrelationSearch):
         alpha: float = 1.0,
         beta: float = 0.5,
         importance: Importance = None,
-        share_tol: float = 0.01,
+        share_tol: float = 0.005,
         correlation: CorrelationMeasure = "spearman",
         bounds: Any = None,
         n_restarts: int | None = None,
