@@ -41,7 +41,7 @@ def digits() -> tuple[Parts, NDArray]:
 @pytest.fixture(scope="module")
 def uncompressed(digits: tuple[Parts, NDArray]) -> SplitNN:
     X, y = digits
-    return SplitNN(n_epochs=15).fit([part[:1400] for part in X], y[:1400])
+    return SplitNN(n_epochs=16).fit([part[:1400] for part in X], y[:1400])
 
 
 def test_uncompressed_single_steps_are_splitnn_bit_for_bit(parts: tuple[Parts, NDArray]) -> None:
@@ -134,15 +134,15 @@ def test_bytes_are_exact(parts: tuple[Parts, NDArray]) -> None:
     [
         ({"local_steps": 1}, 0.251),
         ({"compressor": "topk", "local_steps": 1}, 0.282),
-        ({}, 0.051),
+        ({}, 0.126),
     ],
-    ids=["8 bits", "top quarter", "8 bits, 5 steps"],
+    ids=["8 bits", "top quarter", "8 bits, 2 steps"],
 )
 def test_a_fourfold_compression_keeps_the_accuracy(
     digits: tuple[Parts, NDArray], uncompressed: SplitNN, settings: dict[str, Any], most: float
 ) -> None:
     X, y = digits
-    fitted = CVFL(n_epochs=15, **settings).fit([part[:1400] for part in X], y[:1400])
+    fitted = CVFL(n_epochs=16, **settings).fit([part[:1400] for part in X], y[:1400])
     held_out = [part[1400:] for part in X]
     assert fitted.traffic_.bytes <= most * uncompressed.traffic_.bytes
     assert fitted.score(held_out, y[1400:]) > uncompressed.score(held_out, y[1400:]) - 0.03
@@ -150,7 +150,7 @@ def test_a_fourfold_compression_keeps_the_accuracy(
 
 def test_one_bit_loses_what_eight_keep(digits: tuple[Parts, NDArray], uncompressed: SplitNN) -> None:
     X, y = digits
-    fitted = CVFL(n_epochs=15, bits=1, local_steps=1).fit([part[:1400] for part in X], y[:1400])
+    fitted = CVFL(n_epochs=16, bits=1, local_steps=1).fit([part[:1400] for part in X], y[:1400])
     held_out = [part[1400:] for part in X]
     assert fitted.traffic_.bytes < 0.033 * uncompressed.traffic_.bytes
     assert fitted.score(held_out, y[1400:]) < uncompressed.score(held_out, y[1400:]) - 0.03
@@ -159,12 +159,12 @@ def test_one_bit_loses_what_eight_keep(digits: tuple[Parts, NDArray], uncompress
 @pytest.mark.parametrize("labels", ["private", "shared"])
 def test_regression_and_two_classes(labels: str) -> None:
     X, y = load_diabetes(return_X_y=True)
-    model = CVFL(n_epochs=15, labels=labels).fit([X[:330, :5], X[:330, 5:]], y[:330])
+    model = CVFL(n_epochs=16, labels=labels).fit([X[:330, :5], X[:330, 5:]], y[:330])
     assert model.score([X[330:, :5], X[330:, 5:]], y[330:]) > 0.35
     X, y = load_breast_cancer(return_X_y=True)
     rows = np.random.default_rng(0).permutation(len(X))
     X, y = X[rows], np.array(["benign", "malign"])[y[rows]]
-    binary = CVFL(n_epochs=15, labels=labels).fit([X[:400, :15], X[:400, 15:]], y[:400])
+    binary = CVFL(n_epochs=16, labels=labels).fit([X[:400, :15], X[:400, 15:]], y[:400])
     assert binary.score([X[400:, :15], X[400:, 15:]], y[400:]) > 0.92
 
 

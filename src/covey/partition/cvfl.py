@@ -41,7 +41,7 @@ class CVFL(SplitNN):
     keep : float
         Of ``"topk"``, the share of entries kept, above 0 and at most 1.
     local_steps : int
-        Steps on each exchanged batch.
+        Steps on each exchanged batch. Bytes fall as it rises; so does accuracy where few exchanges are left.
     labels : {"private", "shared"}
         What goes back, and who knows the labels. ``"private"``: the label holder alone does. Each other party is sent
         the gradient at its cut layer and steps on it `local_steps` times, each time through its present network: it
@@ -85,7 +85,7 @@ class CVFL(SplitNN):
     >>> compressed.score(parties, y) > 0.9
     True
     >>> round(split.traffic_.bytes / compressed.traffic_.bytes)
-    20
+    8
     """
 
     name: ClassVar[str] = "cvfl"
@@ -98,7 +98,7 @@ class CVFL(SplitNN):
         compressor: CompressorName = "quantize",
         bits: int = 8,
         keep: float = 0.25,
-        local_steps: int = 5,
+        local_steps: int = 2,
         labels: Labels = "private",
         n_epochs: int = 50,
         batch_size: int = 128,
