@@ -127,10 +127,7 @@ def send_raw(channel: Channel, kind: str) -> None:
 
 
 if __name__ == "__main__":
-    from covey.cli import _app, _vfl, _vfl_party
+    from covey.cli import main
 
     _vertical.ALGORITHMS["toy"] = "tests.partition.toy:Toy"
-    if not any(group.name == "vfl" for group in _app.app.registered_groups):
-        _vfl.app.command("party")(_vfl_party.party)
-        _app.app.add_typer(_vfl.app, name="vfl")
-    sys.exit(_app.main())
+    sys.exit(main())
