@@ -15,4 +15,7 @@ NAMES = (
     "auto",
     "report",
     "streaming",
+    "split",
+    "party_importance",
+    "vertical_gbdt",
 )

@@ -264,6 +264,6 @@ def _defence(quick: bool, seed: int) -> Iterator[Claim | str]:
     )
     yield Claim(f"accuracy that {noisy} costs", plain["score"] - defended["score"], (-0.05, 0.06), "between")
     yield (
-        "The paper's data sets are not at hand; these are smaller. The label holder of a split by alpha is the party of "
-        "median size. The published grid varies one of alpha and beta at a time, and so does this one."
+        "The paper's data sets are not at hand; these are smaller. The label holder of a split by alpha is the party "
+        "of median size. The published grid varies one of alpha and beta at a time, and so does this one."
     )
