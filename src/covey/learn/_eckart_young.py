@@ -79,7 +79,7 @@ def multiview_loss(
     """
     n = views[0].shape[0]
     parts = (slice(0, n // 2), slice(n // 2, n)) if halves else (slice(0, n),)
-    units = [1.0] * len(views) if scales is None else [scale[:, None] for scale in scales]
+    units: list[Any] = [1.0] * len(views) if scales is None else [scale[:, None] for scale in scales]
     scores = [view @ (w / unit) for view, w, unit in zip(views, weights, units)]
     sides = [[z[part] - z[part].mean(axis=0) for z in scores] for part in parts]
     degrees = [part.stop - part.start - 1 for part in parts]
