@@ -321,8 +321,9 @@ def linear_coefficients(model: Any, X: NDArray[np.float64]) -> NDArray[np.float6
     n_features = X.shape[1]
     if not hasattr(model, "steps"):
         coef = getattr(model, "coef_", None)
-        known = isinstance(coef, np.ndarray) and coef.shape[-1:] == (n_features,)
-        return np.atleast_2d(coef).T.astype(np.float64) if known else None
+        if not isinstance(coef, np.ndarray) or coef.shape[-1:] != (n_features,):
+            return None
+        return np.atleast_2d(coef).T.astype(np.float64)
     if not hasattr(model[-1], "coef_"):
         return None
     raw = _raw_score(model)
