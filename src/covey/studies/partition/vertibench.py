@@ -101,8 +101,8 @@ def _bounds(quick: bool, seed: int) -> Iterator[Claim | str]:
     )
     if not quick:
         yield (
-            "The bounds of the long form are what vertibench 0.1.2 finds with its defaults on the same data: -0.2260 and "
-            "0.0289 in one run, -0.2238 and 0.0255 in another. benchmarks/split.py runs both sides."
+            "The bounds of the long form are what vertibench 0.1.2 finds with its defaults on the same data: -0.2260 "
+            "and 0.0289 in one run, -0.2238 and 0.0255 in another. benchmarks/split.py runs both sides."
         )
 
 
