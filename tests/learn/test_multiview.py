@@ -11,7 +11,7 @@ from sklearn.cross_decomposition import CCA as SklearnCCA
 from sklearn.cross_decomposition import PLSSVD
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from covey.learn.multiview import MultiviewCCA, MultiviewPLS, StochasticCCA, StochasticPLS
+from covey.learn.multiview import ColumnMoments, MultiviewCCA, MultiviewPLS, StochasticCCA, StochasticPLS
 from covey.measure.cca import RankWarning
 from covey.table import iter_blocks, read
 
@@ -54,7 +54,7 @@ def test_stochastic_pls_reaches_the_exact_covariance():
     exact, found = MultiviewPLS(2).fit(views), StochasticPLS(2, random_state=0).fit(views)
     covariance = [[abs(np.cov(a, b)[0, 1]) for a, b in zip(*(s.T for s in m.transform(views)))] for m in (exact, found)]
     assert sum(covariance[1]) == pytest.approx(sum(covariance[0]), rel=0.02)
-    scaled = found.weights_[0] * views[0].std(axis=0)[:, None]
+    scaled = found.weights_[0] * views[0].std(axis=0, ddof=1)[:, None]
     assert scaled.T @ scaled == pytest.approx(np.eye(2), abs=1e-6)
 
 
@@ -187,3 +187,17 @@ def test_bad_views_are_named(estimator, tmp_path):
 def test_bad_parameters_are_named(parameters, message):
     with pytest.raises(ValueError, match=message), np.errstate(all="ignore"):
         StochasticCCA(**parameters).fit(shared(1000))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_moments_of_columns_are_those_of_all_rows(kind):
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random((90, 4)) < 0.5, rng.normal(size=(90, 4)), 0.0)
+    x[:, 3] = 2.5
+    moments = ColumnMoments(4)
+    for start in range(0, 90, 40):
+        moments.update(kind(x[start : start + 40]))
+    assert moments.n == 90
+    assert moments.mean == pytest.approx(x.mean(axis=0))
+    assert moments.deviation() == pytest.approx(x.std(axis=0, ddof=1), abs=1e-12)
+    assert moments.deviation()[3] == 0.0

@@ -10,10 +10,8 @@ from functools import partial
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
@@ -261,6 +259,46 @@ class MultiviewPLS(MultiviewCCA):
         return analysis_of_moments(state, self.n_features_, self.n_components, 1.0, self.scale)
 
 
+class ColumnMoments:
+    """Mean and deviation of each column over the rows seen so far, dense or sparse.
+
+    Parameters
+    ----------
+    n_columns : int
+
+    Examples
+    --------
+    >>> ColumnMoments(1).update(np.array([[1.0], [3.0]])).update(np.array([[5.0]])).deviation()
+    array([2.])
+    """
+
+    def __init__(self, n_columns: int) -> None:
+        self.n = 0
+        self.mean = np.zeros(n_columns)
+        self.scatter = np.zeros(n_columns)
+
+    def update(self, rows: View) -> Self:
+        """Add rows, shape (n_rows, n_columns)."""
+        n = rows.shape[0]
+        if issparse(rows):
+            mean = np.asarray(rows.mean(axis=0)).ravel()
+            scatter = np.asarray(rows.multiply(rows).sum(axis=0)).ravel() - n * mean**2
+        else:
+            mean = rows.mean(axis=0)
+            centred = rows - mean
+            scatter = np.einsum("ij,ij->j", centred, centred)
+        shift = mean - self.mean
+        total = self.n + n
+        self.scatter = self.scatter + scatter + shift**2 * (self.n * n / total)
+        self.mean = self.mean + shift * (n / total)
+        self.n = total
+        return self
+
+    def deviation(self) -> Array:
+        """Standard deviation of each column, exactly 0 for a constant one."""
+        return deviations(np.maximum(self.scatter, 0.0), self.mean, self.n)
+
+
 class _Descent:
     """Gradient descent with momentum on the Eckart-Young loss, in units in which columns have unit variance.
 
@@ -286,7 +324,9 @@ class _Descent:
     ) -> None:
         self.shrinkage, self.momentum = shrinkage, momentum
         self.scales = list(scales)
-        variances = [_largest_variance(view, scale, rng) for view, scale in zip(batch, scales)]
+        # A half of a batch with fewer rows than columns sees more variance than there is: what it sees sets the step.
+        half = max(batch[0].shape[0] // 2, 2)
+        variances = [_largest_variance(view[:half], scale, rng) for view, scale in zip(batch, scales)]
         metrics = [(1.0 - shrinkage) * variance + shrinkage for variance in variances]
         # The curvature of the loss is the metric's times the largest eigenvalue of the problem, which this bounds.
         largest = max(variance / metric for variance, metric in zip(variances, metrics))
@@ -455,7 +495,7 @@ class StochasticCCA(_LinearViews):
             for block in aligned_blocks(views):
                 self._add_moments(block)
             self._warn_of_data()
-            total = self.max_iter * max(self._n_rows() // self.batch_size, 1)
+            total = self.max_iter * max(self._moments[0].n // self.batch_size, 1)
             for _ in range(self.max_iter):
                 for batch in map(self._centred, shuffled_batches(views, self.batch_size, self._rng)):
                     descent = self._descend_from(batch)
@@ -480,7 +520,7 @@ class StochasticCCA(_LinearViews):
     def _begin(self, X: Any, y: Any) -> list[View]:
         views = self._views(X, y, reset=True)
         self._check_parameters()
-        self._scalers = [StandardScaler(with_mean=False) for _ in views]
+        self._moments = [ColumnMoments(d) for d in self.n_features_]
         self._rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         self._descent: _Descent | None = None
         return views
@@ -497,24 +537,17 @@ class StochasticCCA(_LinearViews):
             raise ValueError(f"max_iter must be at least 1, got {self.max_iter}")
 
     def _add_moments(self, block: Sequence[View]) -> None:
-        for scaler, view in zip(self._scalers, block):
-            scaler.partial_fit(view)
-
-    def _n_rows(self) -> int:
-        return int(self._scalers[0].n_samples_seen_)
-
-    def _constant(self) -> list[NDArray[np.bool_]]:
-        n = self._n_rows()
-        return [deviations(s.var_ * n, s.mean_, n) == 0.0 for s in self._scalers]
+        for moments, view in zip(self._moments, block):
+            moments.update(view)
 
     def _scales(self) -> list[Array]:
         """What columns are divided by; infinity takes a constant column out."""
-        scales = [s.scale_ if self.scale else np.ones(len(s.mean_)) for s in self._scalers]
-        return [np.where(constant, np.inf, scale) for constant, scale in zip(self._constant(), scales)]
+        spread = [moments.deviation() for moments in self._moments]
+        return [np.where(s == 0.0, np.inf, s if self.scale else 1.0) for s in spread]
 
     def _centred(self, batch: Sequence[View]) -> list[View]:
         """Dense rows less the means, without which columns far from 0 would lose their digits."""
-        return [rows if issparse(rows) else rows - s.mean_ for rows, s in zip(batch, self._scalers)]
+        return [rows if issparse(rows) else rows - m.mean for rows, m in zip(batch, self._moments)]
 
     def _descend_from(self, batch: Sequence[View]) -> _Descent:
         if self._descent is None:
@@ -524,8 +557,8 @@ class StochasticCCA(_LinearViews):
         return self._descent
 
     def _warn_of_data(self) -> None:
-        n = self._n_rows()
-        ranks = [min(int(np.count_nonzero(~constant)), n - 1) for constant in self._constant()]
+        n = self._moments[0].n
+        ranks = [min(int(np.count_nonzero(moments.deviation())), n - 1) for moments in self._moments]
         for k, rank in enumerate(ranks):
             if rank == 0:
                 raise ValueError(f"view {k} is constant and correlates with nothing; leave it out")
@@ -538,7 +571,7 @@ class StochasticCCA(_LinearViews):
         found, weights = self._descent.canonical(views)
         missing = self.n_components - len(found.correlations)
         self.weights_ = [np.pad(w, ((0, 0), (0, missing))) for w in weights]
-        self.means_ = [scaler.mean_.copy() for scaler in self._scalers]
+        self.means_ = [moments.mean.copy() for moments in self._moments]
         self.correlations_ = np.append(found.correlations, np.full(missing, np.nan))
         self.n_steps_ = self._descent.n_steps
         warn_of_perfection(self.correlations_)
