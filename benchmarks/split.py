@@ -67,14 +67,14 @@ def _quality(fitted: CorrelationSplitter, seconds: float, low: float, high: floa
         Row(
             "least Icor, less the peer's",
             seconds,
-            target=Target(most=0.0, unit=""),
+            target=Target(most=1e-9, unit=""),
             value=fitted.icor_min_ - low,
             note=f"{fitted.icor_min_:.5f} against {low:.5f}",
         ),
         Row(
             "peer's most Icor, less covey's",
             seconds,
-            target=Target(most=0.0, unit=""),
+            target=Target(most=1e-9, unit=""),
             value=high - fitted.icor_max_,
             note=f"{fitted.icor_max_:.5f} against {high:.5f}",
         ),
