@@ -11,8 +11,8 @@ from benchmarks import _child
 from benchmarks._frame import Row, Target
 
 CCA_ZOO = "COVEY_BENCH_CCA_ZOO_PYTHON"
-N_COMPONENTS, BATCH, BLOCK = 4, 1024, 4096
-MOST_PASSES = 64
+N_COMPONENTS, BLOCK = 4, 4096
+PASSES_TRIED = (1, 2, 3, 4, 6, 8, 12, 16)
 
 # Scores of rows that no side has seen, and the exact correlations within their span
 _CAPTURED = """
@@ -23,46 +23,39 @@ def captured(scores):
     left, right = (np.linalg.qr(s - s.mean(axis=0))[0] for s in scores)
     return float(np.linalg.svd(left.T @ right, compute_uv=False).sum())
 """
-# np.load(mmap_mode="r") would count the pages of the file as memory of the process
+# raw files: pages of a mapped .npy file would count as memory of the process
 _COVEY = """
-from dataclasses import dataclass, replace
 from covey.learn.multiview import StochasticCCA
-from covey.table import BlockSource
-@dataclass(frozen=True)
-class RawRows:
-    path: str
-    d: int
-    n_rows: int
-    @property
-    def names(self):
-        return [f"x{{k}}" for k in range(self.d)]
-    def blocks(self, positions, rows):
-        with open(self.path, "rb") as file:
-            while (found := np.fromfile(file, np.float32, rows * self.d)).size:
-                yield list(found.reshape(-1, self.d).T)
-    def split(self, k):
-        return [self]
-def source(path):
-    rows = RawRows(path, {d}, {n})
-    return BlockSource(rows, tuple(rows.names), ("numeric",) * {d}, {block})
 start = time.perf_counter()
-model = StochasticCCA({k}, batch_size={batch}, max_iter={passes}, random_state=0).fit([source(p) for p in {train}])
+model = StochasticCCA({k}, batch_size=256, learning_rate=0.1, momentum=0.5, random_state=0)
+for _ in range({passes}):
+    with open({train}[0], "rb") as left, open({train}[1], "rb") as right:
+        while (rows := np.fromfile(left, np.float32, {block} * {d})).size:
+            views = rows, np.fromfile(right, np.float32, rows.size)
+            model.partial_fit([view.reshape(-1, {d}) for view in views])
 seconds = time.perf_counter() - start
 peak = peak_bytes()
-said = [seconds, captured(model.transform([load(p, {d}) for p in {test}])), peak]
+views, fresh = [load(p, {d}) for p in {train}], [load(p, {d}) for p in {test}]
+said = [seconds, captured(model.transform(fresh)), peak]
+start = time.perf_counter()
+model = StochasticCCA({k}, batch_size=256, max_iter={passes} - 1, learning_rate=0.1, momentum=0.5, random_state=0)
+model.fit(views)
+said += [time.perf_counter() - start, captured(model.transform(fresh))]
 """
 _PEER = """
 import warnings; warnings.simplefilter("ignore")
 from cca_zoo.stochastic import StochasticCCAEY
 views, fresh = [load(p, {d}) for p in {train}], [load(p, {d}) for p in {test}]
-tried, passes = [], 1
-while passes <= {most}:
-    start = time.perf_counter()
-    model = StochasticCCAEY({k}, batch_size={batch}, max_iter=passes, random_state=0).fit(views)
-    tried.append([passes, time.perf_counter() - start, captured(model.transform(fresh))])
-    if tried[-1][2] >= {wanted}:
-        break
-    passes *= 2
+tried = []
+for batch in (256, 1024):
+    for rate in (0.1, 0.2, 0.4):
+        for passes in {passes_tried}:
+            start = time.perf_counter()
+            model = StochasticCCAEY({k}, batch_size=batch, learning_rate=rate, max_iter=passes, random_state=0)
+            model.fit(views)
+            tried.append([time.perf_counter() - start, captured(model.transform(fresh)), passes, batch, rate])
+            if tried[-1][1] >= {wanted}:
+                break
 said = tried
 """
 
@@ -70,16 +63,16 @@ said = tried
 def rows(quick: bool) -> list[Row]:
     """100,000 x 2,000 + 2,000; the peer gets as many passes as it needs to capture what covey does."""
     n, d = (20_000, 300) if quick else (100_000, 2_000)
-    passes = 3 if quick else 2
+    passes = 5 if quick else 2
     with tempfile.TemporaryDirectory(prefix="covey-bench-") as folder:
         train, test = write(Path(folder), n, d)
-        names = {"d": d, "k": N_COMPONENTS, "batch": BATCH, "train": train, "test": test}
-        mine = _child.run(_CAPTURED + _COVEY.format(n=n, block=BLOCK, passes=passes, **names))
+        names = {"d": d, "k": N_COMPONENTS, "train": train, "test": test}
+        mine = _child.run(_CAPTURED + _COVEY.format(block=BLOCK, passes=passes, **names))
         python = _child.python_with("cca_zoo", CCA_ZOO)
         peer = None
         if python:
-            wanted = 0.999 * mine.said[1]
-            peer = _child.run(_CAPTURED + _PEER.format(most=MOST_PASSES, wanted=wanted, **names), python)
+            wanted = 0.999 * min(mine.said[1], mine.said[4])
+            peer = _child.run(_CAPTURED + _PEER.format(passes_tried=PASSES_TRIED, wanted=wanted, **names), python)
     return _lines(n, d, passes, mine, peer)
 
 
@@ -101,17 +94,37 @@ def write(folder: Path, n: int, d: int) -> tuple[list[str], list[str]]:
 
 
 def _lines(n: int, d: int, passes: int, mine: _child.Child, peer: _child.Child | None) -> list[Row]:
-    seconds, captured, peak = mine.said
-    work = f"stochastic CCA of {n:,} x {d:,} + {d:,}, {N_COMPONENTS} components, from raw files"
-    note = f"held-out correlations sum to {captured:.3f} after {passes} passes"
-    peer_seconds = None
+    seconds, captured, peak, in_memory, captured_in_memory = mine.said
+    work = f"stochastic CCA of {n:,} x {d:,} + {d:,}, {N_COMPONENTS} components"
+    peer_seconds, found = None, "peer is not installed"
     if peer:
-        peer_passes, peer_seconds, theirs = peer.said[-1]
-        note += f"; the peer, on views in memory and loaded before the clock, {theirs:.3f} after {peer_passes}"
-        note += f" ({peer.peak_bytes / 1e9:.1f} GB)"
-        if theirs < 0.999 * captured:
-            note += f": it does not get there in {MOST_PASSES} passes"
+        least = 0.999 * min(captured, captured_in_memory)
+        enough = [tried for tried in peer.said if tried[1] >= least]
+        peer_seconds, theirs, *how = min(enough or [max(peer.said, key=lambda tried: tried[1])])
+        found = (
+            f"the peer's fastest way to {'as much' if enough else 'the most that it gets'}, {theirs:.3f}, of "
+            f"{len(peer.said)} tried: {how[0]} passes, batches of {how[1]}, learning rate {how[2]:g}; its views were "
+            f"loaded before the clock ({peer.peak_bytes / 1e9:.1f} GB)"
+        )
+    note = f"held-out correlations sum to {{:.3f}} after {{}} passes; {found}"
+    name, target = "cca-zoo `StochasticCCAEY`", Target(speedup=5)
     return [
-        Row(work, seconds, "cca-zoo `StochasticCCAEY`", peer_seconds, Target(speedup=5), peak_bytes=peak, note=note),
-        Row(f"{work}: peak memory", seconds, target=Target(most=1.0, unit="GB"), value=peak / 1e9, peak_bytes=peak),
+        Row(
+            f"{work}, read from disk in blocks",
+            seconds,
+            name,
+            peer_seconds,
+            target,
+            peak_bytes=peak,
+            note=note.format(captured, passes),
+        ),
+        Row(
+            f"{work}, in memory",
+            in_memory,
+            name,
+            peer_seconds,
+            target,
+            note=note.format(captured_in_memory, passes - 1),
+        ),
+        Row(f"{work}, read from disk: peak memory", seconds, target=Target(most=1.0, unit="GB"), value=peak / 1e9),
     ]
