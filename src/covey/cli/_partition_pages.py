@@ -21,8 +21,7 @@ def table_of(manifest: Manifest) -> FeatureTable:
     from covey.table import Column, FeatureTable
 
     columns: dict[str, Column] = {}
-    for rank in range(manifest.n_parties):
-        _, X = manifest.read_party(rank)
+    for X in manifest.read_features():
         if isinstance(X, FeatureTable):
             columns |= {column.name: column for column in X.columns()}
     return FeatureTable.from_columns([columns[name] for name in manifest.partition.names])
@@ -35,24 +34,23 @@ def evaluate_folder(
     from covey.partition import evaluate
     from covey.partition.bench import default_correlation
 
-    manifest_has_label = bool(manifest.label)
-    if manifest_has_label:
-        manifest.read_all()  # says where the parties' rows differ
+    y = manifest.read_all()[1] if manifest.label else None
     table = table_of(manifest)
+    measure = correlation or manifest.facts.get("correlation") or default_correlation(table)
     return evaluate(
         table,
         manifest.partition,
-        manifest.read_labels()[1] if importance and manifest_has_label else None,
-        correlation=correlation or manifest.facts.get("correlation") or default_correlation(table),
-        bounds=_bounds(manifest, bounds),
+        y if importance else None,
+        correlation=measure,
+        bounds=_bounds(manifest, measure, bounds),
         random_state=seed,
     )
 
 
-def _bounds(manifest: Manifest, search: bool) -> Any:
-    """Bounds that the split was made with, or the wish to search them."""
+def _bounds(manifest: Manifest, measure: str, search: bool) -> Any:
+    """Bounds that the split was made with, if by the same measure, or the wish to search them."""
     known = manifest.facts.get("icor_bounds")
-    if known is not None:
+    if known is not None and measure == manifest.facts.get("correlation"):
         return tuple(known)
     return "search" if search and min(manifest.partition.sizes) > 0 and manifest.n_parties > 1 else None
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from covey.cli._common import Json, Sample, Seed, print_json, print_table, progress
+from covey.cli._common import Json, Sample, Seed, is_file, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from covey.partition import Partition
     from covey.table import FeatureTable
 
+_PARTIES = 4
 _TARGETS = ("target", "label", "class", "y", "outcome")
 
 
@@ -21,7 +23,9 @@ def split(
         str, typer.Argument(help="A file (CSV, Parquet, Arrow, .npy, .npz), or digits, letter, adult, synthetic, ...")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the parties' files; made if it is not there.")],
-    parties: Annotated[int, typer.Option("--parties", "-k", min=1, help="Number of parties.")] = 4,
+    parties: Annotated[
+        int | None, typer.Option("--parties", "-k", min=1, help="Number of parties (4, or as many as --sizes).")
+    ] = None,
     alpha: Annotated[
         float | None, typer.Option("--alpha", help="Imbalance of the parties' importance, above 0: small is uneven.")
     ] = None,
@@ -56,26 +60,41 @@ def split(
     """Spread the columns of TABLE over parties: at random, with a wanted --alpha or --beta, or as they really are."""
     from covey.partition._folder import read_mapping, write_split
 
-    how = _how(prefix, mapping, alpha, beta)
+    made = {
+        "--parties": parties,
+        "--alpha": alpha,
+        "--beta": beta,
+        "--sizes": sizes,
+        "--correlation": correlation,
+    }
+    real = _is_real({"--prefix": prefix, "--mapping": mapping}, made)
+    party_sizes = _sizes(sizes)
     data, target = _load(table, target, no_target, sample, seed)
     features = data if target is None else data.drop(target)
     with progress("spreading columns over parties"):
-        if how == "real":
-            partition = _real(features, prefix, read_mapping(mapping) if mapping else None)
+        if real:
+            partition = _real(features, prefix, read_mapping(mapping) if mapping else None, target)
             facts: dict[str, Any] = {"split": f"prefix {prefix}" if prefix else str(mapping)}
         else:
-            partition, facts = _made(features, parties, alpha, beta, _sizes(sizes), correlation, seed)
+            partition, facts = _made(features, parties, alpha, beta, party_sizes, correlation, seed)
         facts = {"source": table, "rows": features.n_rows, "seed": seed} | facts
         manifest = write_split(out, data, partition, target, label_party=label_party, facts=facts)
         if page:
             from covey.cli._partition_pages import write_split_page
 
             write_split_page(manifest, features, partition, out / "split.html")
+    nobodys = [name for name, party in zip(partition.names, partition.labels) if party < 0]
+    if nobodys:
+        typer.echo(f"held by no party: {', '.join(nobodys)}", err=True)
     if json:
         print_json({"folder": str(out), "target": target, "facts": facts, "parties": _holdings(partition)})
         return
     rows = [(p["name"], len(p["columns"]), ", ".join(p["columns"])) for p in _holdings(partition)]
-    print_table(f"{partition.n_features} columns over {partition.n_parties} parties", ("party", "n", "columns"), rows)
+    print_table(
+        f"{partition.n_features - len(nobodys)} columns over {partition.n_parties} parties",
+        ("party", "n", "columns"),
+        rows,
+    )
     for name, value in facts.items():
         typer.echo(f"{name.replace('_', ' ')}: {_said(value)}")
     held = (
@@ -91,12 +110,13 @@ def _said(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _how(prefix: str | None, mapping: Path | None, alpha: float | None, beta: float | None) -> str:
-    real = [name for name, value in (("--prefix", prefix), ("--mapping", mapping)) if value is not None]
-    made = [name for name, value in (("--alpha", alpha), ("--beta", beta)) if value is not None]
-    if len(real) > 1 or (real and made):
-        raise ValueError(f"{' and '.join([*real, *made])} contradict each other; give one of them")
-    return "real" if real else "made"
+def _is_real(real: Mapping[str, Any], made: Mapping[str, Any]) -> bool:
+    """Whether parties are as they really are; what shapes made ones contradicts it."""
+    given = [name for name, value in real.items() if value is not None]
+    shaped = [name for name, value in made.items() if value is not None]
+    if len(given) > 1 or (given and shaped):
+        raise ValueError(f"{' and '.join([*given, *shaped])} contradict each other; give one of them")
+    return bool(given)
 
 
 def _load(
@@ -108,7 +128,7 @@ def _load(
 
     if no_target and target is not None:
         raise ValueError("--target and --no-target contradict each other; give one of them")
-    if source in NAMES or source.endswith(".npz"):
+    if source in NAMES or _has_labels_apart(source):
         data = load(source, target, seed, sample)
         return (data.X, None) if no_target else (data.table(), data.target)
     table = covey.read(source)
@@ -118,15 +138,39 @@ def _load(
     if target is None:
         target = next((name for name in table.names if name.lower() in _TARGETS), table.names[-1])
         typer.echo(f"target: {target!r} (--target names another, --no-target none)", err=True)
-    if table.column(target).n_missing:
-        table = table.take(~table.column(target).missing)
-    return table, target
+    return _with_labels(table, target), target
 
 
-def _real(features: FeatureTable, prefix: str | None, mapping: dict[str, list[str]] | None) -> Partition:
+def _has_labels_apart(source: str) -> bool:
+    """Whether it is a NumPy archive of ``X`` and ``y``."""
+    if not is_file(source, ".npz"):
+        return False
+    import numpy as np
+
+    with np.load(source, allow_pickle=False) as file:
+        return {"X", "y"} <= set(file.files)
+
+
+def _with_labels(table: FeatureTable, target: str) -> FeatureTable:
+    """The rows that have a label."""
+    missing = table.column(target).missing
+    if missing.all():
+        raise ValueError(f"no row has a label in {target!r}; name another column with --target")
+    if not missing.any():
+        return table
+    typer.echo(f"{missing.sum():,} rows without a label left out", err=True)
+    return table.take(~missing)
+
+
+def _real(
+    features: FeatureTable, prefix: str | None, mapping: dict[str, list[str]] | None, target: str | None
+) -> Partition:
     from covey.partition import Partition
 
     if mapping is not None:
+        for party, columns in mapping.items():
+            if target in columns:
+                raise ValueError(f"party {party!r} holds the target {target!r} among its features; leave it out")
         return Partition.from_mapping(mapping, features.names)
     assert prefix is not None
     return Partition.from_prefix(features.names, prefix)
@@ -134,7 +178,7 @@ def _real(features: FeatureTable, prefix: str | None, mapping: dict[str, list[st
 
 def _made(
     features: FeatureTable,
-    parties: int,
+    parties: int | None,
     alpha: float | None,
     beta: float | None,
     sizes: list[int] | None,
@@ -143,7 +187,8 @@ def _made(
 ) -> tuple[Partition, dict[str, Any]]:
     from covey.partition.bench import make_split
 
-    return make_split(features, parties, alpha, beta, seed, party_sizes=sizes, correlation=correlation)
+    n_parties = parties or len(sizes or ()) or _PARTIES
+    return make_split(features, n_parties, alpha, beta, seed, party_sizes=sizes, correlation=correlation)
 
 
 def _sizes(text: str | None) -> list[int] | None:

@@ -79,8 +79,23 @@ def run(
 
     manifest = read_manifest(folder)
     parties, y = read_aligned(manifest) if align else manifest.read_all()
-    model = make_algorithm(algorithm, random_state=seed, task=manifest.task, **parse_settings(settings))
+    chosen = {"random_state": seed, "task": manifest.task} | parse_settings(settings)
+    model = make_algorithm(algorithm, **chosen)
     train, test = split_rows(len(y), test_fraction, seed)
+    if checkpoint is not None:
+        _check_same_run(
+            checkpoint,
+            {
+                "algorithm": algorithm,
+                "seed": seed,
+                "test fraction": test_fraction,
+                "align": align,
+                "rows": len(y),
+                "label": manifest.label,
+                "label holder": manifest.label_party,
+                "columns": [list(columns) for columns in manifest.columns],
+            },
+        )
     start = perf_counter()
     with progress(f"training {algorithm} with {manifest.n_parties} parties"):
         model.fit(
@@ -221,6 +236,25 @@ def read_aligned(manifest: Manifest) -> tuple[list[Any], Any]:
     joined = align(list(ids), label_party=manifest.label_party)
     typer.echo(repr(joined), err=True)
     return [take_rows(X, rows) for X, rows in zip(parties, joined.rows)], y[joined.rows[manifest.label_party]]
+
+
+def _check_same_run(checkpoint: Path, facts: dict[str, Any]) -> None:
+    """Let states go on only where they were made: on other training rows they would know the rows to test on."""
+    from covey.table import atomic_write
+
+    path = checkpoint / "run.json"
+    if not path.exists():
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as temporary:
+            temporary.write_text(json_module.dumps(facts, indent=1), encoding="utf-8")
+        return
+    earlier = json_module.loads(path.read_text(encoding="utf-8"))
+    for name, value in facts.items():
+        if earlier.get(name) != value:
+            raise ValueError(
+                f"{checkpoint} is of a run with {name} {earlier.get(name)}, this one has {value}; "
+                "use another folder or remove it"
+            )
 
 
 def _leakage(model: Any, parties: list[Any], y: Any, seed: int) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,12 +102,30 @@ class Manifest:
             If the files do not hold the same rows in the same order.
         """
         ids, y = self.read_labels()
-        own_ids, parties = zip(*(self.read_party(rank) for rank in range(self.n_parties)))
-        for file, own in zip(self.files, own_ids):
+        return self._read_same_rows(LABELS, ids), y
+
+    def read_features(self) -> list[FeatureTable | NDArray[np.float64]]:
+        """Columns of every party, whether or not one of them holds a label.
+
+        Raises
+        ------
+        ValueError
+            If the files do not hold the same rows in the same order.
+        """
+        ids, _ = self.read_party(0)
+        return self._read_same_rows(self.files[0], ids)
+
+    def _read_same_rows(self, reference: str, ids: NDArray) -> list[FeatureTable | NDArray[np.float64]]:
+        parties = []
+        for rank, file in enumerate(self.files):
+            own, X = self.read_party(rank)
             if not np.array_equal(own, ids):
                 differing = len(np.setxor1d(own, ids)) or "the order of the"
-                raise ValueError(f"{file} and {LABELS} differ in {differing} row ids; join them first (--align, align)")
-        return list(parties), y
+                raise ValueError(
+                    f"{file} and {reference} differ in {differing} row ids; join them first (--align, align)"
+                )
+            parties.append(X)
+        return parties
 
 
 def write_split(
@@ -194,17 +213,28 @@ def read_mapping(path: str | Path) -> dict[str, list[str]]:
         If it is neither.
     """
     path = Path(path)
-    if path.suffix == ".json":
+    return _mapping_of_json(path) if path.suffix == ".json" else _mapping_of_csv(path)
+
+
+def _mapping_of_json(path: Path) -> dict[str, list[str]]:
+    try:
         mapping = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(mapping, dict) or not all(isinstance(columns, list) for columns in mapping.values()):
-            raise ValueError(f'{path} must hold an object of party to list of columns, as in {{"bank": ["age"]}}')
-        return mapping
-    with path.open(newline="", encoding="utf-8") as file:
+    except ValueError as error:
+        raise ValueError(f"{path} is not readable as JSON: {error}") from error
+    if not isinstance(mapping, dict) or not all(isinstance(columns, list) for columns in mapping.values()):
+        raise ValueError(f'{path} must hold an object of party to list of columns, as in {{"bank": ["age"]}}')
+    return mapping
+
+
+def _mapping_of_csv(path: Path) -> dict[str, list[str]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets put a mark before the first name
         rows = list(csv.DictReader(file))
     if not rows or not {"feature", "party"} <= rows[0].keys():
         raise ValueError(f"{path} must be a CSV file with the columns feature and party, or a JSON file")
-    mapping = {}
-    for row in rows:
+    mapping: dict[str, list[str]] = {}
+    for number, row in enumerate(rows, start=1):
+        if not row["feature"] or not row["party"]:
+            raise ValueError(f"{path}: entry {number} lacks its feature or its party")
         mapping.setdefault(row["party"], []).append(row["feature"])
     return mapping
 
@@ -220,7 +250,7 @@ def read_manifest(folder: str | Path) -> Manifest:
     path = Path(folder) / MANIFEST
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"{folder} holds no split ({MANIFEST} is not there); make one with covey split") from None
     except ValueError as error:
         raise ValueError(f"{path} is not readable: {error}") from error
@@ -230,7 +260,7 @@ def read_manifest(folder: str | Path) -> Manifest:
         raise ValueError(f"{path} has version {content.get('version')}; covey reads {VERSION}: split again")
     try:
         parties = content["parties"]
-        return Manifest(
+        manifest = Manifest(
             folder=Path(folder),
             party_names=tuple(party["name"] for party in parties),
             files=tuple(party["file"] for party in parties),
@@ -243,6 +273,9 @@ def read_manifest(folder: str | Path) -> Manifest:
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} lacks {error}") from error
+    if not 0 <= manifest.label_party < manifest.n_parties:
+        raise ValueError(f"{path} gives the label to party {manifest.label_party} of {manifest.n_parties}")
+    return manifest
 
 
 def _to_json(manifest: Manifest) -> dict[str, Any]:
@@ -253,8 +286,15 @@ def _to_json(manifest: Manifest) -> dict[str, Any]:
         "parties": [{"name": name, "file": file, "columns": list(columns)} for name, file, columns in parties],
         "label": {"party": manifest.label_party, "column": manifest.label, "file": LABELS, "task": manifest.task},
         "id": manifest.id,
-        "facts": dict(manifest.facts),
+        "facts": {name: _finite(value) for name, value in manifest.facts.items()},
     }
+
+
+def _finite(value: Any) -> Any:
+    """None for a number that JSON does not know."""
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _write(path: Path, ids: NDArray, columns: Sequence[Column]) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from threading import RLock
 from time import perf_counter
@@ -18,7 +21,7 @@ from covey.engine import Engine
 from covey.partition._channel import LocalNetwork
 from covey.partition._inputs import split_rows, take_rows
 from covey.partition._partition import Partition
-from covey.partition._vertical import ALGORITHMS, VerticalEstimator, algorithm_class
+from covey.partition._vertical import ALGORITHMS, VerticalEstimator, algorithm_class, make_estimator
 from covey.partition.attacks import leakage
 from covey.partition.baselines import Pooled, Solo
 from covey.partition.datasets import KEEL_NAMES, NAMES, VerticalData, load
@@ -93,6 +96,8 @@ def make_algorithm(name: str, **settings: Any) -> VerticalEstimator | Solo | Poo
     ------
     ValueError
         If there is no such algorithm, or it has no such setting.
+    TypeError
+        If a setting that is a number gets something else.
 
     Examples
     --------
@@ -102,13 +107,19 @@ def make_algorithm(name: str, **settings: Any) -> VerticalEstimator | Solo | Poo
     wrapper, _, inner = name.rpartition("-")
     if wrapper not in ("", "solo", "pooled"):
         raise ValueError(f"no algorithm {name!r}; there are {', '.join(ALGORITHMS)}, each also with solo- or pooled-")
-    kind = algorithm_class(inner)
-    known = kind._get_param_names()
-    for setting in settings:
-        if setting not in known:
-            raise ValueError(f"{inner} has no setting {setting!r}; there are {', '.join(known)}")
-    estimator = kind(**settings)
+    estimator = make_estimator(inner, **settings)
+    _check_numbers(inner, settings)
     return estimator if not wrapper else Solo(estimator) if wrapper == "solo" else Pooled(estimator)
+
+
+def _check_numbers(algorithm: str, settings: Mapping[str, Any]) -> None:
+    """Raise where a setting whose default is a number has another kind of value."""
+    parameters = inspect.signature(algorithm_class(algorithm)).parameters
+    for name, value in settings.items():
+        wanted = {int: Integral, float: Real}.get(type(parameters[name].default))
+        if wanted and (isinstance(value, bool) or not isinstance(value, wanted)):
+            kind = "a whole number" if wanted is Integral else "a number"
+            raise TypeError(f"{algorithm}: {name} must be {kind}, got {value!r}")
 
 
 def grid(
@@ -154,6 +165,7 @@ class Bench:
         self._data: dict[Any, VerticalData] = {}
         self._splits: dict[Any, Partition] = {}
         self._found: dict[Any, IcorBounds] = {}
+        self._digests: dict[str, str] = {}
         self._lock = RLock()
 
     def results(self, cells: Iterable[Cell]) -> list[Row]:
@@ -223,15 +235,28 @@ class Bench:
             row |= run_cell(cell, self.data(cell), self.split(cell))
         except (ValueError, ImportError, OSError, np.linalg.LinAlgError) as error:
             return row | {"error": f"{type(error).__name__}: {error}"}
-        with atomic_write(self.folder / "cells" / f"{cell.key}.json") as temporary:
+        with atomic_write(self._path(cell)) as temporary:
             temporary.write_text(json.dumps(row), encoding="utf-8")
         return row
 
     def _stored(self, cell: Cell) -> Row | None:
         try:
-            return json.loads((self.folder / "cells" / f"{cell.key}.json").read_text(encoding="utf-8"))
+            return json.loads(self._path(cell).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return None
+
+    def _path(self, cell: Cell) -> Path:
+        """File of a cell; a table on disk counts by its content, so that a changed one is run anew."""
+        name = cell.key
+        if cell.data not in NAMES and Path(cell.data).is_file():
+            name += f"-{self._digest(cell.data)}"
+        return self.folder / "cells" / f"{name}.json"
+
+    def _digest(self, path: str) -> str:
+        if path not in self._digests:
+            with open(path, "rb") as file:
+                self._digests[path] = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+        return self._digests[path]
 
 
 def run_cell(cell: Cell, data: VerticalData, partition: Partition) -> Row:
@@ -292,13 +317,20 @@ def bench_cells(
     n_seeds : int, optional
     **common
         Of `Cell`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such algorithm, an alpha is not above 0, a beta not within 0..1, or there is nothing to run:
+        what is wrong is told before hours of work.
     """
     data = data or (at_hand() if full else ["digits"])
     algorithms = algorithms or (FULL if full else ["splitnn", "gbdt", "linear", "solo-gbdt", "pooled-gbdt"])
     alphas = (ALPHAS if full else (0.1, 10.0)) if alphas is None else alphas
     betas = (BETAS if full else (0.0, 1.0)) if betas is None else betas
     for name in algorithms:
-        make_algorithm(name)  # an unknown one is told before hours of work
+        make_algorithm(name)
+    _check_spreads(alphas, betas)
     cells: list[Cell] = []
     for source in data:
         path, _, target = source.rpartition(":") if source not in NAMES else (source, "", "")
@@ -307,6 +339,17 @@ def bench_cells(
             [path or source], algorithms, alphas, betas, range(n_seeds or (3 if full else 1)), **named, **common
         )
     return cells
+
+
+def _check_spreads(alphas: Sequence[float], betas: Sequence[float]) -> None:
+    for alpha in alphas:
+        if not 0.0 < alpha < math.inf:
+            raise ValueError(f"alpha must be above 0 and finite, got {alpha:g}")
+    for beta in betas:
+        if not 0.0 <= beta <= 1.0:
+            raise ValueError(f"beta must be from 0 (least correlation between parties) to 1 (most), got {beta:g}")
+    if not len(alphas) + len(betas):
+        raise ValueError("nothing to run: give at least one alpha or beta")
 
 
 def make_split(
@@ -345,10 +388,12 @@ def make_split(
     Raises
     ------
     ValueError
-        As the splitters do, or if `party_sizes` are given without `beta` alone.
+        As the splitters do, or if `party_sizes` are given without `beta` alone, or `correlation` without `beta`.
     """
     if party_sizes is not None and (beta is None or alpha is not None):
         raise ValueError("party sizes go with beta alone; alpha settles the sizes itself")
+    if correlation is not None and beta is None:
+        raise ValueError("a correlation goes with beta; without it none is measured")
     measure = correlation or default_correlation(X)
     if beta is None:
         if alpha is None:
