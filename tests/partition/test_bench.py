@@ -81,6 +81,68 @@ def test_a_broken_file_is_no_result(tmp_path):
     assert Bench(tmp_path).results([cell]) == []
 
 
+def test_a_table_on_disk_counts_by_its_content(tmp_path):
+    path = tmp_path / "t.csv"
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    cell = Cell(str(path), "linear", n_parties=2, target="y")
+    scores = []
+    for y in (x[:, 0] + x[:, 1], x[:, 0] - x[:, 2] ** 2):
+        np.savetxt(path, np.column_stack([x, y]), delimiter=",", header="a,b,c,y", comments="")
+        assert Bench(tmp_path).results([cell]) == []
+        (row,) = Bench(tmp_path).run([cell])
+        assert Bench(tmp_path).results([cell]) == [row]
+        scores.append(row["score"])
+    assert scores[0] > scores[1] + 0.1
+
+
+def test_a_cell_that_fails_does_not_stop_the_others(tmp_path):
+    wrong = Cell("nowhere.csv", "linear", target="y")
+    told = []
+    rows = Bench(tmp_path).run([wrong, Cell("wine", "linear", n_parties=14), Cell("wine", "linear")], told.append)
+    assert rows == told
+    assert ["no file 'nowhere.csv'" in rows[0]["error"], "14 parties" in rows[1]["error"]] == [True, True]
+    assert rows[2]["error"] == "" and len(list((tmp_path / "cells").iterdir())) == 1
+
+
+def test_a_file_that_was_being_written_is_no_result(tmp_path, monkeypatch):
+    cell = Cell("wine", "linear", n_parties=3)
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.write_text", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Bench(tmp_path).run([cell])
+    assert list((tmp_path / "cells").iterdir()) == []
+    assert Bench(tmp_path).results([cell]) == []
+
+
+def test_seeds_share_the_bounds_that_give_beta_its_meaning(tmp_path, monkeypatch):
+    searched = []
+    fit = bench.CorrelationSplitter.fit
+
+    def counted(self, X, y=None):
+        searched.append(self.bounds)
+        return fit(self, X, y)
+
+    monkeypatch.setattr(bench.CorrelationSplitter, "fit", counted)
+    work = Bench(tmp_path)
+    for seed in (0, 1):
+        work.split(Cell("wine", "linear", beta=0.5, seed=seed, n_parties=3))
+    assert [bounds is None for bounds in searched] == [True, False, False]
+
+
+def test_baselines_pay_what_they_must(tmp_path):
+    solo, pooled = Bench(tmp_path).run(
+        [Cell("wine", name, n_parties=2, leakage=True) for name in ("solo-linear", "pooled-linear")]
+    )
+    n_train = 178 - round(178 * 0.25)
+    assert (solo["bytes"], solo["leakage"], solo["label_leakage"]) == (0, 0.0, 0.5)
+    assert pooled["bytes"] == 8 * n_train * pooled["sizes"][1]
+    assert pooled["leakage"] == pytest.approx(1.0)
+
+
 def test_cells_that_differ_have_other_files():
     keys = {Cell("wine", "linear", seed=s, alpha=a).key for s in (0, 1) for a in (None, 1.0)}
     assert len(keys) == 4
@@ -110,9 +172,44 @@ def test_unknown_algorithms_and_settings(name, settings, message):
         make_algorithm(name, **settings)
 
 
-def test_an_unknown_algorithm_is_told_before_any_work():
-    with pytest.raises(ValueError, match="no algorithm 'svm'"):
-        bench_cells(False, algorithms=["gbdt", "svm"])
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"n_estimators": 2.5}, "n_estimators must be a whole number, got 2.5"),
+        ({"n_estimators": True}, "n_estimators must be a whole number, got True"),
+        ({"learning_rate": "fast"}, "learning_rate must be a number, got 'fast'"),
+    ],
+)
+def test_settings_that_are_numbers_must_be_numbers(setting, message):
+    with pytest.raises(TypeError, match=message):
+        make_algorithm("solo-gbdt", **setting)
+
+
+def test_numbers_of_other_kinds_will_do():
+    assert make_algorithm("gbdt", n_estimators=np.int64(3), l2=2).n_estimators == 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"algorithms": ["gbdt", "svm"]}, "no algorithm 'svm'"),
+        ({"alphas": [1.0, 0.0]}, "alpha must be above 0 and finite, got 0"),
+        ({"alphas": [np.inf]}, "alpha must be above 0 and finite, got inf"),
+        ({"betas": [0.5, 1.1]}, "beta must be from 0 .* got 1.1"),
+        ({"betas": [np.nan]}, "beta must be from 0 .* got nan"),
+        ({"alphas": [], "betas": []}, "nothing to run"),
+    ],
+)
+def test_what_is_wrong_in_a_grid_is_told_before_any_work(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        bench_cells(False, **wrong)
+
+
+def test_the_full_grid_is_the_papers():
+    cells = bench_cells(True, data=["digits", "wine"])
+    assert len(cells) == len(set(cells)) == 2 * 9 * 8 * 3
+    assert {cell.alpha for cell in cells} == {None, 0.1, 1.0, 10.0, 100.0}
+    assert {cell.beta for cell in cells} == {None, 0.0, 0.3, 0.6, 1.0}
 
 
 def test_paths_bring_their_target():
@@ -130,4 +227,6 @@ def test_splits_reach_what_is_asked():
     assert sorted(dealt.sizes) == [4, 5, 5, 5, 5]
     with pytest.raises(ValueError, match="sizes go with beta alone"):
         make_split(X, 4, alpha=1.0, party_sizes=[6, 6, 6, 6])
+    with pytest.raises(ValueError, match="correlation goes with beta"):
+        make_split(X, 4, alpha=1.0, correlation="pearson")
     assert partition.n_features == 24

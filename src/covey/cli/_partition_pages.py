@@ -48,11 +48,14 @@ def evaluate_folder(
 
 
 def _bounds(manifest: Manifest, measure: str, search: bool) -> Any:
-    """Bounds that the split was made with, if by the same measure, or the wish to search them."""
+    """Bounds that the split was made with, if by the same measure, or the wish to search them; None where none are."""
+    sizes = manifest.partition.sizes
+    if min(sizes) < 1 or max(sizes) < 2 or len(sizes) < 2 or sum(sizes) > manifest.partition.n_features:
+        return None
     known = manifest.facts.get("icor_bounds")
     if known is not None and measure == manifest.facts.get("correlation"):
         return tuple(known)
-    return "search" if search and min(manifest.partition.sizes) > 0 and manifest.n_parties > 1 else None
+    return "search" if search else None
 
 
 def print_evaluation(manifest: Manifest, report: PartitionReport) -> None:

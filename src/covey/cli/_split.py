@@ -138,6 +138,8 @@ def _load(
     if target is None:
         target = next((name for name in table.names if name.lower() in _TARGETS), table.names[-1])
         typer.echo(f"target: {target!r} (--target names another, --no-target none)", err=True)
+    if table.names == (target,):
+        raise ValueError(f"{source} has no column beside the target {target!r}")
     return _with_labels(table, target), target
 
 
