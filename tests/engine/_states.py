@@ -20,12 +20,12 @@ class Product:
     def __init__(self, n_columns: int) -> None:
         self.total = np.zeros((n_columns, n_columns))
         self.firsts: list[float] = []
-        self.readers: set[int] = set()
+        self.readers: dict[float, int] = {}  # the process that read each block
 
     def update(self, block: NDArray[np.float64]) -> Self:
         self.total += block.T @ block
         self.firsts.append(float(block[0, 0]))
-        self.readers.add(os.getpid())
+        self.readers[float(block[0, 0])] = os.getpid()
         return self
 
     def merge(self, other: Self) -> Self:
