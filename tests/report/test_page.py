@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from covey.report._json import plain, to_json, write_json
+from covey.report._json import to_json, write_json
 from covey.report._model import Finding, View
 from covey.report._page import KINDS, readable, render, write_page
 from covey.report._payload import (
@@ -30,7 +30,7 @@ from covey.report._payload import (
     quantise_values,
     unpack,
 )
-from covey.table import _atomic
+from covey.table import _atomic, plain
 from tests.report._factory import HOSTILE, make_report, make_small_report
 
 

@@ -48,7 +48,7 @@ def associate(
 ) -> None:
     """Measure how strongly every pair of columns of TABLE moves together."""
     import covey
-    from covey.report._json import plain
+    from covey.table import plain
 
     if out is not None and out.suffix not in _WRITERS:
         raise ValueError(f"--out {out}: the ending must be one of {', '.join(_WRITERS)}")
@@ -83,8 +83,7 @@ def write_pairs(pairs: Mapping[str, Any], path: Path) -> None:
 
     import pyarrow as pa
 
-    from covey.report._json import plain
-    from covey.table import atomic_write
+    from covey.table import atomic_write, plain
 
     with atomic_write(path) as temporary:
         if path.suffix == ".json":

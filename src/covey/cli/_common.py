@@ -57,7 +57,7 @@ def cell(value: Any) -> str:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON; NaN becomes null."""
-    from covey.report._json import plain
+    from covey.table import plain
 
     typer.echo(json.dumps(plain(value), indent=1, ensure_ascii=False))
 

@@ -79,8 +79,7 @@ def party(
 
 def _report(result: PartyResult, algorithm: str, names: tuple[str, ...], out: Path, json: bool) -> None:
     """The label holder tells what came out; the others that they are done."""
-    from covey.report._json import plain
-    from covey.table import atomic_write
+    from covey.table import atomic_write, plain
 
     if result.scores is None:
         if not json:

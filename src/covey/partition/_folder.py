@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covey.partition._partition import Partition
-from covey.table import Column, FeatureTable, atomic_write, read
+from covey.table import Column, FeatureTable, atomic_write, plain, read
 from covey.table._table import unknown_column
 
 FORMAT, VERSION = "covey-split", 1
@@ -286,15 +285,8 @@ def _to_json(manifest: Manifest) -> dict[str, Any]:
         "parties": [{"name": name, "file": file, "columns": list(columns)} for name, file, columns in parties],
         "label": {"party": manifest.label_party, "column": manifest.label, "file": LABELS, "task": manifest.task},
         "id": manifest.id,
-        "facts": {name: _finite(value) for name, value in manifest.facts.items()},
+        "facts": plain(manifest.facts),
     }
-
-
-def _finite(value: Any) -> Any:
-    """None for a number that JSON does not know."""
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _write(path: Path, ids: NDArray, columns: Sequence[Column]) -> None:

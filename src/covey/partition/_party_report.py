@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from covey.partition._alpha import AlphaEstimate
 from covey.partition._partition import Partition
 from covey.partition.importance import PartyImportance
 from covey.partition.similarity import PartySimilarity
+from covey.table import plain
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class PartitionReport:
 
         Only the importances of single rows are left out.
         """
-        found = _plain({f.name: getattr(self, f.name) for f in fields(self) if f.name != "partition"})
+        found = plain({f.name: getattr(self, f.name) for f in fields(self) if f.name != "partition"})
         if self.importance is not None:
             del found["importance"]["row_importance"]
         names, parties = self.partition.party_names, range(self.partition.n_parties)
@@ -110,13 +110,3 @@ class PartitionReport:
 
 def _said(value: float) -> str:
     return "unknown" if np.isnan(value) else f"{value:.3f}"
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, np.ndarray | list | tuple):
-        return [_plain(item) for item in (value.tolist() if isinstance(value, np.ndarray) else value)]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -20,7 +20,7 @@ from covey.partition._inputs import Encoder, n_rows, take_rows
 from covey.partition._objective import Objective
 from covey.partition._vertical import PartyModel, VerticalEstimator
 from covey.partition.baselines import Pooled, Solo, n_columns
-from covey.table import FeatureTable, read
+from covey.table import FeatureTable, plain, read
 
 Decoder = Literal["ridge", "mlp"]
 Method = Literal["direction", "norm", "cluster", "supervised"]
@@ -77,14 +77,15 @@ class LeakageReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; None for NaN."""
-        columns = {name: _plain(r2) for name, r2 in zip(self.names, self.r2)}
-        return {
-            "r2": _plain(self.mean),
-            "baseline": _plain(self.baseline_mean),
-            "columns": columns,
-            "decoder": self.decoder,
-            "n_train": self.n_train,
-        }
+        return plain(
+            {
+                "r2": self.mean,
+                "baseline": self.baseline_mean,
+                "columns": dict(zip(self.names, self.r2)),
+                "decoder": self.decoder,
+                "n_train": self.n_train,
+            }
+        )
 
     def __repr__(self) -> str:
         return (
@@ -280,8 +281,8 @@ class Leakage:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
-            "feature_leakage": _plain(self.feature_leakage),
-            "label_leakage": _plain(self.label_leakage),
+            "feature_leakage": plain(self.feature_leakage),
+            "label_leakage": plain(self.label_leakage),
             "features": {str(k): report.to_dict() for k, report in self.features.items()},
             "labels": {str(k): report.to_dict() for k, report in self.labels.items()},
         }
@@ -612,7 +613,3 @@ def _names(encoder: Encoder, X: Any) -> tuple[str, ...]:
 def _mean(values: Matrix) -> float:
     there = values[~np.isnan(values)]
     return float(there.mean()) if len(there) else float("nan")
-
-
-def _plain(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import numpy as np
 from covey.measure import REASONS, AssociationMatrix
 from covey.report._files import write_text
 from covey.report._model import ReportData
+from covey.table import plain
 
 _DATACLASS_FIELDS = ("columns", "groups", "relevance", "reversals", "order_effects", "findings")
 
@@ -62,29 +60,6 @@ def write_json(data: ReportData, path: str | Path) -> None:
         If the file cannot be written; a file that was at `path` is then as it was.
     """
     write_text(path, json.dumps(to_json(data), ensure_ascii=False, allow_nan=False, separators=(",", ":")))
-
-
-def plain(value: Any) -> Any:
-    """`value` as JSON knows it: dataclasses as mappings, arrays as lists, NumPy numbers as numbers, NaN as None.
-
-    Examples
-    --------
-    >>> plain({"p": np.float64("nan"), "n": np.int64(3), "edges": np.array([0.5, np.inf])})
-    {'p': None, 'n': 3, 'edges': [0.5, None]}
-    """
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    return str(value)
 
 
 def _matrix(matrix: AssociationMatrix) -> dict[str, Any]:

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from covey.measure import REASONS, AssociationMatrix
 from covey.measure._measure import get
-from covey.report._json import plain
 from covey.report._model import ReportData
-from covey.table import Column
+from covey.table import Column, plain
 
 # A value is stored as round(value / scale * LEVELS), a p-value as round(-log10(p) * DECADE).
 LEVELS = 32_000

@@ -2,7 +2,19 @@
 
 from covey.table._atomic import atomic_write
 from covey.table._blocks import BlockSource, iter_blocks
+from covey.table._json import plain
 from covey.table._read import read
 from covey.table._table import KINDS, Column, FeatureTable, Kind, Note
 
-__all__ = ["KINDS", "BlockSource", "Column", "FeatureTable", "Kind", "Note", "atomic_write", "iter_blocks", "read"]
+__all__ = [
+    "KINDS",
+    "BlockSource",
+    "Column",
+    "FeatureTable",
+    "Kind",
+    "Note",
+    "atomic_write",
+    "iter_blocks",
+    "plain",
+    "read",
+]
