@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from covey.partition._shares import alpha_of_shares
 from covey.partition.importance import PartyImportance, RandomState, shares
 
 _EQUAL = "all parties have the same share, which no finite alpha makes likely"
@@ -101,18 +102,6 @@ def estimate_alpha(
         low, high = _interval(alpha_of_shares(shares(resampled)), confidence)
     reason = _UNIMPORTANT if not (means > 0).any() else _ONE_PARTY if len(means) == 1 else _EQUAL
     return AlphaEstimate(alpha, low, high, confidence, "" if np.isfinite(alpha) else reason)
-
-
-def alpha_of_shares(shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The estimate for shares of shape (..., K); NaN for NaN, or for one party; infinite where they are equal."""
-    n_parties = shares.shape[-1]
-    if n_parties == 1:
-        return np.full(shares.shape[:-1], np.nan)
-    variance = shares.var(axis=-1)
-    equal = variance <= (4 * np.finfo(np.float64).eps) ** 2
-    spread = np.where(equal, 1.0, variance)
-    alpha = (n_parties - 1 - n_parties**2 * spread) / (n_parties**3 * spread)
-    return np.where(equal, np.inf, np.where(alpha < 0, 0.0, alpha))
 
 
 def _importances(importance: PartyImportance | ArrayLike) -> NDArray[np.float64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import permutations
-from math import inf, nan
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,13 +33,19 @@ def moment_alpha(shares: ArrayLike) -> float:
     >>> moment_alpha([0.25, 0.75])
     1.5
     """
-    shares = np.asarray(shares, dtype=np.float64)
-    n_parties, variance = len(shares), float(np.var(shares))
-    if n_parties < 2:
-        return nan
-    if variance <= 1e-30:
-        return inf
-    return max(0.0, (n_parties - 1 - n_parties**2 * variance) / (n_parties**3 * variance))
+    return float(alpha_of_shares(np.asarray(shares, dtype=np.float64)))
+
+
+def alpha_of_shares(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The estimate for shares of shape (..., K); NaN for NaN, or for one party; infinite where they are equal."""
+    n_parties = shares.shape[-1]
+    if n_parties == 1:
+        return np.full(shares.shape[:-1], np.nan)
+    variance = shares.var(axis=-1)
+    equal = variance <= (4 * np.finfo(np.float64).eps) ** 2
+    spread = np.where(equal, 1.0, variance)
+    alpha = (n_parties - 1 - n_parties**2 * spread) / (n_parties**3 * spread)
+    return np.where(equal, np.inf, np.where(alpha < 0, 0.0, alpha))
 
 
 def share_variance(alpha: float, n_parties: int) -> float:
