@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from covey.table import FeatureTable, read
+from covey.table import Column, FeatureTable, read
 
 _MOST_LEVELS = 32
+MISSING = ""  # label of a row without a category
 
 
 def n_rows(X: Any) -> int:
@@ -113,16 +114,23 @@ class Encoder:
 
 
 def _columns(X: Any) -> tuple[NDArray[np.float64], dict[str, NDArray]]:
-    """The numeric block, and the labels of each coded column ("" for missing)."""
+    """The numeric block, and the labels of each coded column."""
+    X = table_or_block(X)
     if not isinstance(X, FeatureTable):
-        if not hasattr(X, "columns"):
-            return numeric_block(X), {}
-        X = read(X)
-    coded = {}
-    for column in X.columns():
-        if column.categories is not None:
-            coded[column.name] = np.array([*column.categories, ""], dtype=np.str_)[column.values]
-    return X.numeric, coded
+        return X, {}
+    return X.numeric, {column.name: category_labels(column) for column in X.columns() if column.is_coded}
+
+
+def table_or_block(X: Any) -> FeatureTable | NDArray[np.float64]:
+    """A table as it is, a frame as a table, and an array as a block of numbers (see `numeric_block`)."""
+    if isinstance(X, FeatureTable):
+        return X
+    return read(X) if hasattr(X, "columns") else numeric_block(X)
+
+
+def category_labels(column: Column) -> NDArray[np.str_]:
+    """The category of each row of a coded column, shape (n_rows,); ``""`` for missing."""
+    return np.array([*(column.categories or ()), MISSING], dtype=np.str_)[column.values]
 
 
 def numeric_block(X: Any) -> NDArray[np.float64]:
@@ -156,5 +164,10 @@ def _moments(numbers: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
 
 
 def _frequent(labels: NDArray) -> NDArray:
-    values, counts = np.unique(labels[labels != ""], return_counts=True)
-    return np.sort(values[np.argsort(-counts, kind="stable")[:_MOST_LEVELS]])
+    return np.sort(by_frequency(labels)[:_MOST_LEVELS])
+
+
+def by_frequency(labels: NDArray[np.str_]) -> NDArray[np.str_]:
+    """The categories that labels hold, the most frequent first, equals by name; missing is none."""
+    values, counts = np.unique(labels[labels != MISSING], return_counts=True)
+    return values[np.argsort(-counts, kind="stable")]

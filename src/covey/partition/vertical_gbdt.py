@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covey.partition._channel import Channel
-from covey.partition._inputs import n_rows, numeric_block
+from covey.partition._inputs import by_frequency, category_labels, n_rows, table_or_block
 from covey.partition._objective import Task
 from covey.partition._tree_kernels import add_histograms, add_leaves, best_splits, node_totals
 from covey.partition._vertical import PartyModel, VerticalEstimator
 from covey.partition.encryption import EncryptedGradients, GradientKey, rounded
-from covey.table import Column, FeatureTable, read
-
-_MISSING = ""
+from covey.table import FeatureTable
 
 
 class VerticalGBDT(VerticalEstimator):
@@ -45,7 +43,7 @@ class VerticalGBDT(VerticalEstimator):
         Bins of a column, 2..254; missing values have one more. The categories of a column are ordered by how many rows
         they have, the rarest beyond `max_bins` count as missing.
     l2 : float
-        Added to the hessian of a node; above 0 or equal.
+        Added to the hessian of a node; 0 or more.
     min_samples_leaf : int
     min_child_weight : float
         Least sum of hessians of a leaf.
@@ -167,8 +165,7 @@ class Bins:
 
     def _learn(self, values: NDArray) -> NDArray:
         if values.dtype.kind == "U":
-            levels, counts = np.unique(values[values != _MISSING], return_counts=True)
-            return levels[np.argsort(-counts, kind="stable")][: self.max_bins]
+            return by_frequency(values)[: self.max_bins]
         values = values[~np.isnan(values)]
         distinct = np.unique(values)
         if len(distinct) > self.max_bins:
@@ -199,19 +196,11 @@ class Bins:
 
 
 def _columns(X: Any) -> dict[str, NDArray]:
-    """Columns by name: float64 with NaN, or text with "" for missing."""
+    """Columns by name: float64 with NaN, or text with `MISSING`."""
+    X = table_or_block(X)
     if not isinstance(X, FeatureTable):
-        if not hasattr(X, "columns"):
-            block = numeric_block(X)
-            return {f"x{j}": block[:, j] for j in range(block.shape[1])}
-        X = read(X)
-    return {c.name: c.values if c.categories is None else _labels(c) for c in X.columns()}
-
-
-def _labels(column: Column) -> NDArray:
-    """Categories of the rows as text."""
-    assert column.categories is not None
-    return np.array([*column.categories, _MISSING], dtype=np.str_)[column.values]
+        return {f"x{j}": values for j, values in enumerate(X.T)}
+    return {column.name: category_labels(column) if column.is_coded else column.values for column in X.columns()}
 
 
 Offer = tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]
