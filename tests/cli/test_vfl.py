@@ -605,3 +605,15 @@ def test_a_mistake_in_a_grid_is_told_before_any_work(bench, computed, tmp_path, 
     assert all(word in ran.told for word in words), ran.told
     assert not computed
     assert not (tmp_path / "bench").exists()
+
+
+def test_the_page_is_drawn_in_the_measure_of_the_evaluation(vfl, capsys, tmp_path):
+    made_by_spearman = ("split", "wine", "-k", "3", "--beta", "0.5", "--out", tmp_path / "w", "--no-page")
+    assert run(capsys, *made_by_spearman).code == 0
+    page = tmp_path / "e.html"
+    ran = vfl("evaluate", tmp_path / "w", "--correlation", "pearson", "--no-importance", "--json", "--page", page)
+    seen = page.read_text().split("<script")[0]
+    assert "pearson" in seen and "spearman" not in seen
+    assert "beta reached" not in seen
+    for bound in ran.json["bounds"]:
+        assert f"{abs(bound):.3g}" in seen

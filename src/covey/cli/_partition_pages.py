@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from covey.cli._common import print_table
 
 if TYPE_CHECKING:
     from covey.partition import Partition, PartitionReport
     from covey.partition._folder import Manifest
     from covey.table import FeatureTable
+
+
+_OF_A_MEASURE = ("bounds", "error", "beta", "beta_reached")  # facts that hold for one measure of correlation
 
 
 def table_of(manifest: Manifest) -> FeatureTable:
@@ -71,20 +72,23 @@ def print_evaluation(manifest: Manifest, report: PartitionReport) -> None:
 def write_split_page(
     manifest: Manifest, table: FeatureTable, partition: Partition, path: Path, report: PartitionReport | None = None
 ) -> None:
-    """Draw who holds what, and how the parts correlate."""
+    """Draw who holds what, and how the parts correlate: in the measure of the report, if there is one."""
     from covey.partition._correlation import feature_correlation
     from covey.partition._pcor import icor, pcor_matrix
     from covey.partition.bench import default_correlation
     from covey.report._files import write_text
     from covey.report._partition_page import split_page
 
-    measure = manifest.facts.get("correlation") or default_correlation(table)
+    measure = manifest.facts.get("correlation") or default_correlation(table) if report is None else report.correlation
     correlation = feature_correlation(table.select(partition.names), measure).values
-    pcor = pcor_matrix(correlation, partition.parties)
-    facts = {"Icor": icor(pcor), "correlation": measure} | _facts(manifest.facts)
+    pcor = pcor_matrix(correlation, partition.parties) if report is None else report.pcor
+    facts = _facts(manifest.facts) | {"Icor": icor(pcor), "correlation": measure}
     shares = None
     if report is not None:
-        facts |= {"Icor": report.icor} | ({} if np.isnan(report.beta) else {"beta": report.beta})
+        if measure != manifest.facts.get("correlation"):
+            facts = {name: value for name, value in facts.items() if name not in _OF_A_MEASURE}
+        if report.bounds is not None:
+            facts |= {"beta": report.beta, "bounds": report.bounds}
         if report.importance is not None and report.alpha is not None:
             shares = report.importance.shares
             facts |= {"alpha of the importances": report.alpha.alpha}

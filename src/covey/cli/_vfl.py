@@ -96,15 +96,14 @@ def run(
                 "columns": [list(columns) for columns in manifest.columns],
             },
         )
+    known = [take_rows(X, train) for X in parties]
     start = perf_counter()
     with progress(f"training {algorithm} with {manifest.n_parties} parties"):
-        model.fit(
-            [take_rows(X, train) for X in parties], y[train], label_party=manifest.label_party, checkpoint=checkpoint
-        )
+        model.fit(known, y[train], label_party=manifest.label_party, checkpoint=checkpoint)
         seconds = perf_counter() - start
         network = LocalNetwork(manifest.n_parties, manifest.label_party)
         scores = model.scores([take_rows(X, test) for X in parties], network=network)
-        report = _leakage(model, [take_rows(X, train) for X in parties], y[train], seed) if leakage else None
+        report = _leakage(model, known, y[train], seed) if leakage else None
     objective = model.objective_
     result: dict[str, Any] = {
         "algorithm": algorithm,
@@ -174,8 +173,9 @@ def bench(
 
         try:
             rows = work.run(cells, tell)
-        finally:
+        except BaseException:
             write_bench_page(work.results(cells), out / "bench.html")
+            raise
     write_bench_page(rows, out / "bench.html")
     summary = summarise(rows)
     if json:
