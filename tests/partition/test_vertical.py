@@ -253,3 +253,15 @@ def test_algorithms_by_name():
     with pytest.raises(ValueError, match="toy has no setting 'layers'; there are faults, n_epochs, random_state, rate"):
         make_estimator("toy", layers=3)
     assert settings_of(Toy(n_epochs=(1, 2)))["n_epochs"] == [1, 2]
+
+
+def test_other_training_rows_do_not_go_on_from_a_state(parties, tmp_path):
+    """A state that saw other rows may know those that are to be tested on."""
+    X, y = parties
+    Toy().fit(X, y, checkpoint=tmp_path)
+    Toy().fit([x.copy() for x in X], y, checkpoint=tmp_path)
+    moved = [np.roll(x, 1, axis=0) for x in X]
+    relabelled = np.roll(np.asarray(y), 1)
+    for other_X, other_y in ((moved, y), (X, relabelled)):
+        with pytest.raises(ValueError, match="is of a run on other data than this one; use another folder"):
+            Toy().fit(other_X, other_y, checkpoint=tmp_path)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from covey.table import Column, FeatureTable, read
 
@@ -126,6 +127,27 @@ def table_or_block(X: Any) -> FeatureTable | NDArray[np.float64]:
     if isinstance(X, FeatureTable):
         return X
     return read(X) if hasattr(X, "columns") else numeric_block(X)
+
+
+def fingerprint(X: Any, y: ArrayLike | None = None) -> str:
+    """A short text that differs where columns, rows or labels do.
+
+    Examples
+    --------
+    >>> X = np.eye(3)
+    >>> fingerprint(X) == fingerprint(X.copy()), fingerprint(X) == fingerprint(X[:2])
+    (True, False)
+    """
+    X = table_or_block(X)
+    digest = blake2b(digest_size=8)
+    for values in (X.numeric, X.codes) if isinstance(X, FeatureTable) else (X,):
+        digest.update(str(values.shape).encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
+    if isinstance(X, FeatureTable):
+        digest.update(repr((X.names, X.kinds, X.categories)).encode())
+    if y is not None:
+        digest.update(repr(np.asarray(y).tolist()).encode())
+    return digest.hexdigest()
 
 
 def category_labels(column: Column) -> NDArray[np.str_]:

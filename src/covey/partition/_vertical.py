@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from covey.partition._channel import Channel, LocalNetwork, Traffic
-from covey.partition._inputs import n_rows
+from covey.partition._inputs import fingerprint, n_rows
 from covey.partition._objective import Objective, Task
 from covey.table import atomic_write
 
@@ -233,6 +233,7 @@ def train(
     history: list[float] = []
     first = 0
     if checkpoint is not None:
+        checkpoint = replace(checkpoint, data=fingerprint(X, y))
         first = _agree(channel, checkpoint.steps())
         if first:
             state = checkpoint.read(first, party.algorithm, channel)
@@ -303,12 +304,16 @@ class Checkpoint:
         Steps between two states.
     facts : mapping
         Plain values that a later run must have alike, beside the settings of the algorithm.
+    data : str
+        Fingerprint of the party's training rows; `train` sets it. A state goes on with no others: it would know rows
+        that are to be tested on.
     """
 
     folder: str | Path
     rank: int
     every: int = 1
     facts: Mapping[str, Any] = field(default_factory=dict)
+    data: str = ""
 
     def steps(self) -> list[int]:
         """Steps after which a state was kept, ascending."""
@@ -321,7 +326,7 @@ class Checkpoint:
         Raises
         ------
         ValueError
-            If it was written in a run with other settings or parties, or is no file of this version.
+            If it was written in a run with other settings, parties or training rows, or is no file of this version.
         """
         path = self._path(step)
         header, state = read_party_file(path)
@@ -331,6 +336,8 @@ class Checkpoint:
                     f"{path} is of a run with {name} {header.get(name)}, this one has {value}; "
                     "use another folder or remove it"
                 )
+        if header.get("data") != self.data:
+            raise ValueError(f"{path} is of a run on other data than this one; use another folder or remove it")
         return state
 
     def write(self, step: int, party: PartyModel, channel: Channel, history: Sequence[float]) -> None:
@@ -343,7 +350,7 @@ class Checkpoint:
             "finished": np.array(party.finished),
         }
         Path(self.folder).mkdir(parents=True, exist_ok=True)
-        save_party(party, channel, self._path(step), extra, self.facts)
+        save_party(party, channel, self._path(step), extra, {"facts": dict(self.facts), "data": self.data})
         last_two = [kept for kept in self.steps() if kept <= step][-2:]
         for other in set(self.steps()).difference(last_two):
             self._path(other).unlink(missing_ok=True)
@@ -357,7 +364,7 @@ def save_party(
     channel: Channel,
     path: str | Path,
     extra: Mapping[str, NDArray] | None = None,
-    facts: Mapping[str, Any] | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> None:
     """Write one party's part of a model to a file, whole or not at all.
 
@@ -369,13 +376,13 @@ def save_party(
     path : path
     extra : mapping of str to ndarray, optional
         More arrays for the file.
-    facts : mapping, optional
-        Plain values that tell of which run it is.
+    told : mapping, optional
+        Plain values for the header, beside who the party is.
     """
     state = {**party.state(), **(extra or {})}
     if party.objective is not None:
         state |= {f"objective/{key}": value for key, value in party.objective.state().items()}
-    header = {**_header(party.algorithm, channel), "facts": dict(facts or {})}
+    header = {**_header(party.algorithm, channel), **(told or {})}
     with atomic_write(Path(path)) as temporary, open(temporary, "wb") as file:
         np.savez(file, header=np.array(json.dumps(header)), **state)  # type: ignore[arg-type]
 
