@@ -296,3 +296,15 @@ def test_bad_input_of_inference(bad: dict[str, Any], match: str) -> None:
 def test_bad_epoch() -> None:
     with pytest.raises(ValueError, match="epoch"):
         leakage(VerticalLinear(), [np.eye(4), np.eye(4)], [0, 1, 0, 1], epoch="middle")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_labels_that_are_sent_to_all_are_known_to_all(task: str) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 6))
+    score = X[:, 0] + X[:, 5]
+    y = np.digitize(score, [-0.6, 0.6]) if task == "classification" else score
+    model = CVFL(labels="shared", n_epochs=2, hidden=(8,), cut=4, fusion=(8,), task=task)
+    found = leakage(model, [X[:, :2], X[:, 2:4], X[:, 4:]], y)
+    assert sorted(found.labels) == [1, 2]
+    assert found.label_leakage > 0.999

@@ -30,6 +30,7 @@ Matrix = NDArray[np.float64]
 # Tags of what is derived from a party's columns, and of what is derived from the labels.
 FORWARD = ("embedding", "scores", "fitted", "directions")
 BACKWARD = ("gradient", "residual")
+TOLD = "labels"
 
 _PENALTIES = np.logspace(-3, 4, 15)
 _EPOCHS = 200
@@ -447,7 +448,8 @@ def _sent(estimator: VerticalEstimator | Solo | Pooled, parties: list[Any]) -> d
 def _received(estimator: VerticalEstimator, parties: list[Any], y: NDArray, epoch: Epoch) -> dict[int, Matrix]:
     """What each passive party saw of each row in one epoch of training, by rank."""
     active = estimator.label_party_
-    network = LocalNetwork(len(parties), active, record=(*FORWARD, *BACKWARD))
+    network = LocalNetwork(len(parties), active, record=(*FORWARD, *BACKWARD, TOLD))
+    told: dict[int, Matrix] = {}
     step = 0 if epoch == "first" else len(estimator.history_) - 1
 
     def work(channel: Channel) -> PartyModel:
@@ -461,15 +463,22 @@ def _received(estimator: VerticalEstimator, parties: list[Any], y: NDArray, epoc
             # A model from a file has lost what only its optimiser needed; that begins anew.
             state = party.state() | estimator.parties_[channel.rank].state()
             party.restore({name: array.copy() for name, array in state.items()})
+        told.update((channel.rank, _told(m)) for m in channel.transcript if m.tag == TOLD and not channel.is_active)
         channel.transcript.clear()
         party.step(channel, step)
         return party
 
     models = network.run([work] * len(parties))
-    found = {
-        k: _opened(network.channels[k].transcript, models[k], len(y), step) for k in network.channels[active].others
-    }
-    return {k: rows for k, rows in found.items() if rows.size}
+    for k in network.channels[active].others:
+        if k not in told:
+            told[k] = _opened(network.channels[k].transcript, models[k], len(y), step)
+    return {k: rows for k, rows in sorted(told.items()) if rows.size}
+
+
+def _told(message: Message) -> Matrix:
+    """Labels that were sent as they are (see `CVFL` with shared labels): indicators of the classes, or one column."""
+    (n_classes, _), labels = message.arrays
+    return np.eye(n_classes)[labels] if n_classes else labels[:, None].astype(np.float64)
 
 
 def _opened(messages: Sequence[Message], model: PartyModel, n: int, step: int | None = None) -> Matrix:
