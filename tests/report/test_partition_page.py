@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,6 @@ from hypothesis import strategies as st
 from covey.report._partition_page import LEVELS, UNDEFINED, amount, bench_page, binned, split_page
 from tests.report._factory import HOSTILE, LONG
 from tests.report.test_page import Elements, payload_of, stored
-
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync")
 
 FAILURE = "LinAlgError: singular matrix"
 
@@ -249,43 +245,16 @@ def test_bytes_are_read_in_their_unit() -> None:
 # In a browser
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if not Path(CHROMIUM).exists():
-        pytest.skip("no Chromium; set CHROMIUM to one")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def visit(browser, tmp_path: Path) -> Iterator:
-    """Opens a page by name; at the end nothing may have been logged or asked of the network."""
-    contexts, complaints = [], []
+def visit(open_page, tmp_path: Path) -> Callable:
+    """Opens a page by name."""
 
     def visit(name: str, **options: Any):
         file = tmp_path / "page.html"
         file.write_text(PAGES[name](), encoding="utf-8")
-        context = browser.new_context(
-            **{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | options
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(15_000)
-        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}") or dialog.dismiss())
-        page.on("request", lambda r: r.url.startswith(("file:", "data:")) or complaints.append(f"asked for {r.url}"))
-        page.goto(file.as_uri())
-        page.locator("html[data-ready]").wait_for(state="attached", timeout=60_000)
-        return page
+        return open_page(file, **options)
 
-    yield visit
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    return visit
 
 
 @pytest.mark.browser
