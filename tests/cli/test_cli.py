@@ -158,3 +158,13 @@ def test_debug_shows_the_traceback(csv):
 def test_the_installed_program_runs():
     done = subprocess.run([sys.executable, "-m", "covey.cli", "--version"], capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.strip() == f"covey {covey.__version__}"
+
+
+def test_an_interrupt_is_one_line(capsys, csv, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(covey, "read", interrupted, raising=False)
+    code, _, err = run(capsys, "associate", csv, "--no-stream")
+    assert code == 130
+    assert err.strip().splitlines()[-1] == "covey: interrupted; nothing was half-written"

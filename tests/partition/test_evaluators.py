@@ -344,3 +344,9 @@ def test_sound_data_give_no_warning():
         warnings.simplefilter("error")
         report = evaluate(correlated(), by_sizes((3, 3)))
     assert report.undefined == ()
+
+
+def test_beta_is_undefined_where_all_splits_are_alike():
+    X = np.random.default_rng(0).normal(size=(50, 4))
+    report = evaluate(X, Partition.from_labels([0, 0, 1, 1]), bounds=(0.1, 0.1))
+    assert np.isnan(report.beta) and report.bounds == (0.1, 0.1)

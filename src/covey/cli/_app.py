@@ -13,6 +13,8 @@ import typer
 import covey
 from covey.cli import _associate, _doctor, _methods, _report, _split, _study, _vfl, _vfl_party
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="covey",
     help="How features move together: measure, structure, report, and spread over parties.",
@@ -57,10 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _note
             code = app(args=arguments, standalone_mode=False)
+        if code == _INTERRUPTED:  # Typer takes the interrupt and returns its code
+            raise KeyboardInterrupt
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except KeyboardInterrupt:
-        return _fail("interrupted; nothing was half-written", 130)
+        return _fail("interrupted; nothing was half-written", _INTERRUPTED)
     except BrokenPipeError:  # the reader of a pipe has gone, as in `covey methods | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -129,7 +129,7 @@ class Manifest:
 
 def write_split(
     folder: str | Path,
-    table: FeatureTable,
+    table: Any,
     partition: Partition,
     target: str | None,
     *,
@@ -144,7 +144,7 @@ def write_split(
     ----------
     folder : path
         Made if it is not there.
-    table : FeatureTable
+    table : FeatureTable, or anything that `covey.read` takes
         Holds the columns of the partition and the target.
     partition : Partition
     target : str, optional
@@ -167,6 +167,7 @@ def write_split(
     """
     if not 0 <= label_party < partition.n_parties:
         raise ValueError(f"the label holder must be one of the parties 0 to {partition.n_parties - 1}")
+    table = table if isinstance(table, FeatureTable) else read(table)
     if target is not None and target not in table:
         raise ValueError(unknown_column(target, table.names))
     for k, name in enumerate(partition.party_names):

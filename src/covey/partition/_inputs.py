@@ -40,7 +40,7 @@ def split_rows(n: int, test_fraction: float, seed: int) -> tuple[NDArray[np.intp
     >>> [len(rows) for rows in split_rows(10, 0.25, seed=0)]
     [8, 2]
     """
-    n_test = round(n * test_fraction)
+    n_test = round(n * test_fraction) if 0 < test_fraction < 1 else 0
     if not 0 < n_test < n:
         raise ValueError(f"a test fraction of {test_fraction:g} of {n} rows leaves no rows to train or to test")
     order = np.random.default_rng([seed, n]).permutation(n)

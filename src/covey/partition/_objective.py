@@ -59,10 +59,10 @@ class Objective:
             task = "classification" if whole and (not numeric or len(classes) <= 20) else "regression"
         if task == "regression":
             if not numeric:
-                raise ValueError(f"regression needs labels that are numbers, got {y[0]!r}")
+                raise ValueError(f"regression needs labels that are numbers, got {y.tolist()[0]!r}")
             return cls(None, float(y.mean()), float(y.std()) or 1.0)
         if len(classes) < 2:
-            raise ValueError(f"classification needs at least two classes; every label is {classes[0]!r}")
+            raise ValueError(f"classification needs at least two classes; every label is {classes.tolist()[0]!r}")
         return cls(classes)
 
     @property
@@ -84,7 +84,7 @@ class Objective:
         code = np.searchsorted(self.classes, y)
         unknown = self.classes[np.minimum(code, len(self.classes) - 1)] != y
         if unknown.any():
-            raise ValueError(f"label {y[unknown][0]!r} is none of the classes seen in training")
+            raise ValueError(f"label {y[unknown].tolist()[0]!r} is none of the classes seen in training")
         if self.n_outputs == 1:
             return code.astype(np.float64)[:, None]
         return np.eye(self.n_outputs)[code]

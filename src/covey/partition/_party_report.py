@@ -33,7 +33,7 @@ class PartitionReport:
     bounds : (float, float) or None
         Least and most Icor.
     beta : float
-        Place of `icor` between them; NaN without bounds.
+        Place of `icor` between them; NaN without bounds, and where they are equal.
     mean_correlation : ndarray of shape (K, K)
         Mean absolute correlation of features of two parties, or of different features of one; NaN where there are none.
     within, between : float

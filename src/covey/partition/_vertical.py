@@ -423,7 +423,7 @@ def read_party_file(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray
     except FileNotFoundError:
         raise
     except Exception as error:
-        raise ValueError(f"{path} is no file of a covey party: {error}") from error
+        raise ValueError(f"{path} is no file of a covey party, or a damaged one") from error
     if header.get("format") != FORMAT:
         raise ValueError(f"{path} is no file of a covey party")
     if header["version"] != VERSION:

@@ -308,7 +308,7 @@ def evaluate(
         pcor=pcor,
         icor=icor(pcor),
         bounds=limits,
-        beta=float("nan") if limits is None else estimate_beta(icor(pcor), *limits),
+        beta=float("nan") if limits is None or limits[0] == limits[1] else estimate_beta(icor(pcor), *limits),
         mean_correlation=_mean_correlation(known, partition),
         within=mean_magnitude(known[_pairs(partition, within=True)]),
         between=mean_magnitude(known[_pairs(partition, within=False)]),
