@@ -164,6 +164,17 @@ def write_split(
     ------
     ValueError
         If the target is unknown or lies with a party, or a column is called as the ids are.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> table = read("covey:german_credit")
+    >>> partition = Partition.from_mapping({"bank": ["age"], "shop": ["purpose"]}, table.names)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     manifest = write_split(folder, table, partition, "credit", label_party=1)
+    ...     ids, X = read_manifest(folder).read_party(0)
+    >>> X.names, len(ids), manifest.label
+    (('age',), 1000, 'credit')
     """
     if not 0 <= label_party < partition.n_parties:
         raise ValueError(f"the label holder must be one of the parties 0 to {partition.n_parties - 1}")

@@ -378,6 +378,18 @@ def save_party(
         More arrays for the file.
     told : mapping, optional
         Plain values for the header, beside who the party is.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from covey.partition import LocalNetwork, VerticalLinear
+    >>> X = np.random.default_rng(0).normal(size=(40, 2))
+    >>> model = VerticalLinear().fit([X[:, :1], X[:, 1:]], X[:, 0] > X[:, 1])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_party(model.parties_[1], LocalNetwork(2).channels[1], f"{folder}/mine.npz")
+    ...     party, who = load_party(f"{folder}/mine.npz")
+    >>> who
+    {'rank': 1, 'size': 2, 'active': 0}
     """
     state = {**party.state(), **(extra or {})}
     if party.objective is not None:
