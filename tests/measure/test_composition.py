@@ -12,7 +12,9 @@ from covey.measure.composition import (
     compositional_associations,
     compositional_partial_correlation,
     compositional_partial_variance,
+    find_compositions,
     multiplicative_replacement,
+    proportionality,
 )
 from covey.table import Column, FeatureTable
 
@@ -179,3 +181,85 @@ def test_a_column_of_categories_is_no_part():
     team = Column("team", "categorical", np.zeros(60, dtype=np.int32), ("red",))
     with pytest.raises(ValueError, match="column 'team' is categorical"):
         compositional_associations(FeatureTable.from_columns([*columns, team]))
+
+
+def test_proportionality_is_one_minus_the_share_of_log_ratio_variance():
+    X = amounts(3)
+    logs, rho = clr(X), proportionality(X)
+    for i, j in [(0, 1), (2, 5), (3, 4)]:
+        ratio = np.log(X[:, i] / X[:, j])
+        total = logs[:, i].var() + logs[:, j].var()
+        assert rho[i, j] == pytest.approx(1.0 - ratio.var() / total)
+    np.testing.assert_allclose(np.diagonal(rho), 1.0)
+
+
+def test_proportionality_does_not_see_the_scale_of_rows_or_parts():
+    X, rng = amounts(4), np.random.default_rng(0)
+    moved = X * rng.uniform(0.1, 10, (len(X), 1)) * rng.uniform(0.1, 10, X.shape[1])
+    np.testing.assert_allclose(proportionality(moved), proportionality(X), atol=1e-10)
+
+
+def test_proportionality_of_parts_in_constant_ratio_and_of_bad_input():
+    X = amounts(5)
+    X[:, 1] = 7 * X[:, 0]
+    assert proportionality(X)[0, 1] == pytest.approx(1.0)
+    assert np.isnan(proportionality(np.full((5, 3), 2.0))).all()
+    with pytest.raises(ValueError, match="two complete rows"):
+        proportionality(X[:1])
+    with pytest.raises(ValueError, match="three parts"):
+        proportionality(X[:, :2])
+
+
+def scattered(seed=0, n=400, decimals=None):
+    """Two compositions, apart and among other columns; the sets of their names."""
+    rng = np.random.default_rng(seed)
+    first, second = rng.dirichlet([5, 3, 2, 0.5], n), 100 * rng.dirichlet(np.ones(9), n)
+    if decimals is not None:
+        first, second = first.round(decimals + 2), second.round(decimals)
+    X = np.column_stack([first[:, :2], rng.lognormal(size=(n, 3)) * 1e5, first[:, 2:], second])
+    return X, (("x0", "x1", "x5", "x6"), tuple(f"x{k}" for k in range(7, 16)))
+
+
+@pytest.mark.parametrize("decimals", [None, 0, 1])
+def test_compositions_are_found_apart_and_rounded(decimals):
+    X, expected = scattered(decimals=decimals)
+    assert find_compositions(X) == expected
+
+
+def test_a_small_part_is_not_lost():
+    rng = np.random.default_rng(1)
+    shares = rng.dirichlet([40, 30, 20, 0.01], 400)
+    assert find_compositions(np.c_[shares, rng.random((400, 2))]) == (("x0", "x1", "x2", "x3"),)
+
+
+def test_rows_with_missing_parts_are_left_out():
+    X, expected = scattered()
+    X[::7, 1] = np.nan
+    assert find_compositions(X) == expected
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.eye(4)[np.random.default_rng(0).integers(0, 4, 300)],
+        np.c_[(x := np.random.default_rng(1).random((300, 1))), 1 - x],
+        np.c_[(x := np.random.default_rng(2).random((300, 2))), x.sum(axis=1)],
+        1000 + np.random.default_rng(3).random((300, 5)),
+        np.random.default_rng(4).dirichlet(np.ones(3), 300) - 0.2,
+        np.random.default_rng(5).dirichlet(np.ones(5), 9),
+        np.random.default_rng(6).dirichlet(np.ones(4), 300) * np.random.default_rng(7).random((300, 1)),
+        np.ones((300, 4)),
+    ],
+    ids=[
+        "indicators",
+        "complement",
+        "with its total",
+        "nearly constant",
+        "negative",
+        "few rows",
+        "amounts",
+        "constant",
+    ],
+)
+def test_what_is_no_composition(X):
+    assert find_compositions(X) == ()

@@ -23,8 +23,10 @@ REASONS: tuple[str, ...] = (
     "too few rows have both columns present to determine the measure",
     "the measure does not apply to this pair of kinds",
     "a column is an identifier or free text",
+    "both are parts of a whole and tied by their sum; the log-ratio measures compare them",
+    "the measure compares parts of one whole only",
 )
-OK, CONSTANT, FEW_ROWS, WRONG_KINDS, IDENTIFIER = range(5)
+OK, CONSTANT, FEW_ROWS, WRONG_KINDS, IDENTIFIER, TIED_PARTS, NOT_PARTS = range(7)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from covey.table import read
 
 SHRINKAGES = (None, "ledoit_wolf")
 ZEROS = ("multiplicative", "pseudocount", "error")
+HARDLY_VARIES = 1e-3  # of the columns' own variance: what rounding leaves in a sum that is constant
 
 
 def closure(X: ArrayLike) -> NDArray[np.float64]:
@@ -303,6 +304,133 @@ def compositional_associations(
             "partial_variance": dict(zip(table.names, (1.0 / np.diagonal(precision)).tolist())),
         },
     )
+
+
+def proportionality(X: ArrayLike, zeros: str = "multiplicative") -> NDArray[np.float64]:
+    """How nearly every two parts keep a constant ratio: one minus the log-ratio's variance over its largest possible.
+
+    ``rho_ij = 1 - var(log x_i / x_j) / (var(clr_i) + var(clr_j))``, the concordance of the centred log-ratios.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_parts)
+        At least three parts, non-negative; rows with a NaN are left out.
+    zeros : {"multiplicative", "pseudocount", "error"}
+        As for `compositional_partial_correlation`.
+
+    Returns
+    -------
+    ndarray of shape (n_parts, n_parts)
+        In -1..1, 1 on the diagonal and for parts in a constant ratio, -1 for reciprocal ones; NaN where both centred
+        log-ratios are constant. It depends on the other parts through the centre.
+
+    Raises
+    ------
+    ValueError
+        For fewer than three parts, fewer than two rows, or negative or infinite entries.
+
+    References
+    ----------
+    Lovell et al. (2015), Proportionality: a valid alternative to correlation for relative data, PLoS Comput. Biol. 11.
+    Erb and Notredame (2016), How should we measure proportionality on relative gene expression data?, Theory Biosci.
+    135.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> a, b, c, d = np.exp(rng.normal(size=(4, 500)))
+    >>> rho = proportionality(np.c_[a, 3 * a, c, d])
+    >>> float(rho[0, 1].round(6)), bool(rho[0, 2] < 0)
+    (1.0, True)
+    """
+    logs = clr(_complete_positive(X, zeros))
+    if len(logs) < 2:
+        raise ValueError(f"proportionality needs at least two complete rows, got {len(logs)}")
+    covariance = np.cov(logs, rowvar=False)
+    variance = np.diagonal(covariance)
+    total = variance[:, None] + variance
+    scale = np.where(total > 1e-24, total, np.nan)
+    return np.clip(2.0 * covariance / scale, -1.0, 1.0)
+
+
+def find_compositions(source: Any, tolerance: float = 0.01) -> tuple[tuple[str, ...], ...]:
+    """Columns of a table that add up to the same total in every row: shares, percentages, budgets of time.
+
+    A constant sum is a direction in which the columns do not vary. Sums over sets without a common column are told
+    apart by the projection onto all such directions, which has one block for each set.
+
+    Parameters
+    ----------
+    source : anything that `covey.read` takes
+        Only non-negative columns of numbers are looked at, on the rows where all of them are present.
+    tolerance : float
+        Largest standard deviation of the sum, as a share of its mean: rounded shares do not add up exactly.
+
+    Returns
+    -------
+    tuple of tuple of str
+        Sets of at least three columns, in the table's order. Half of the rows have at least two positive parts, so
+        that indicators of categories are none; two columns that add up are one number told twice, and none either.
+
+    References
+    ----------
+    Aitchison (1986), The Statistical Analysis of Compositional Data.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> shares = rng.dirichlet([3, 2, 1], size=200)
+    >>> find_compositions(np.c_[shares, rng.normal(size=200)])
+    (('x0', 'x1', 'x2'),)
+    """
+    table = read(source)
+    columns = [c for c in table.columns() if c.kind == "numeric" and np.nanmin(c.values, initial=np.inf) >= 0]
+    if len(columns) < 3:
+        return ()
+    X = np.column_stack([column.values for column in columns])
+    X = X[np.isfinite(X).all(axis=1)]
+    whole = [_with_small_parts(X, block) for block in _tied_blocks(X)]
+    return tuple(tuple(columns[k].name for k in parts) for parts in whole if _adds_up(X, parts, tolerance))
+
+
+def _tied_blocks(X: NDArray[np.float64]) -> list[NDArray[np.intp]]:
+    """Sets of columns with a common direction along which the rows hardly vary."""
+    n, n_columns = X.shape
+    varying = np.flatnonzero(np.ptp(X, axis=0) > 0) if n > 2 * n_columns else np.zeros(0, dtype=np.intp)
+    if len(varying) < 3:
+        return []
+    from scipy.sparse.csgraph import connected_components
+
+    z = X[:, varying] - X[:, varying].mean(axis=0)
+    z /= np.sqrt((z**2).mean(axis=0))
+    variances, directions = np.linalg.eigh(z.T @ z / n)
+    still = directions[:, variances < HARDLY_VARIES]
+    projection = still @ still.T
+    share = np.sqrt(np.diagonal(projection))
+    tied = (np.abs(projection) > 0.5 * np.outer(share, share)) & (np.outer(share, share) > 1e-3)
+    n_blocks, block = connected_components(tied, directed=False)
+    members = [varying[block == k] for k in range(n_blocks)]
+    return [m for m in members if len(m) > 1]
+
+
+def _with_small_parts(X: NDArray[np.float64], parts: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Parts that vary too little to be seen in a projection join while each makes the sum much steadier."""
+    total = X[:, parts].sum(axis=1)
+    rest = np.setdiff1d(np.arange(X.shape[1]), parts)
+    while len(rest):
+        spread = (total[:, None] + X[:, rest]).var(axis=0)
+        best = int(np.argmin(spread))
+        if spread[best] > 0.5 * total.var():
+            break
+        total, parts = total + X[:, rest[best]], np.append(parts, rest[best])
+        rest = np.delete(rest, best)
+    return np.sort(parts)
+
+
+def _adds_up(X: NDArray[np.float64], parts: NDArray[np.intp], tolerance: float) -> bool:
+    total = X[:, parts].sum(axis=1)
+    steady = total.std() <= tolerance * total.mean() and total.var() <= HARDLY_VARIES * X[:, parts].var(axis=0).sum()
+    return bool(steady) and len(parts) >= 3 and float(np.median((X[:, parts] > 0).sum(axis=1))) >= 2
 
 
 def _log_ratio_precision(X: NDArray[np.float64], shrinkage: str | None) -> tuple[NDArray[np.float64], float]:
