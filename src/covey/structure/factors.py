@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -341,39 +341,27 @@ class CorrelationThresholdFactor(ClassNamePrefixFeaturesOutMixin, TransformerMix
         """Find the factors of `X`, shape (n_samples, n_features); `y` is ignored."""
         x: NDArray[np.float64] = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         self.mean_, self.scale_ = _mean_and_scale(x)
-        correlation = _correlation((x - self.mean_) / self.scale_)
-        strength = np.abs(correlation)
-        np.fill_diagonal(strength, 0.0)
-        if self.threshold is None:
-            grid = np.linspace(0.0, strength.max(), self.n_thresholds, endpoint=False)
-        elif 0.0 <= self.threshold < 1.0:
-            grid = np.array([float(self.threshold)])
-        else:
-            raise ValueError(f"threshold must lie in 0..1, below 1; got {self.threshold}")
-        structures, which = structure_path(strength, grid, min(self.min_features, len(strength)))
-        if not structures:
-            raise ValueError(f"no clique of {self.min_features} variables at threshold {self.threshold}; lower it")
-        with threadpool_limits(1, user_api="blas"):  # many small products: threads would wait for each other
-            model, best, bic = _select(correlation, structures, len(x), self.max_iter, self.tol)
-        self._store(model, structures[best])
-        self.threshold_ = float(grid[which == best][0])
-        self.threshold_path_ = {
-            "threshold": grid,
-            "n_factors": np.array([structures[k].shape[1] if k >= 0 else 0 for k in which]),
-            "bic": np.append(bic, np.nan)[which],
-        }
+        found = clique_factors(
+            _correlation((x - self.mean_) / self.scale_),
+            len(x),
+            self.threshold,
+            n_thresholds=self.n_thresholds,
+            min_features=self.min_features,
+            max_iter=self.max_iter,
+            tol=self.tol,
+        )
+        self._store(found.model, found.pattern)
+        self.threshold_, self.threshold_path_ = found.threshold, found.path
         return self
 
     def _store(self, model: FactorModel, pattern: NDArray[np.bool_]) -> None:
-        strongest = np.abs(model.loadings).argmax(axis=0)
-        sign = np.where(np.take_along_axis(model.loadings, strongest[None], axis=0)[0] < 0, -1.0, 1.0)
         self.labels_ = pattern
         self.n_factors_ = self._n_features_out = pattern.shape[1]
-        self.loadings_ = model.loadings * sign
-        self.factor_correlation_ = model.factor_correlation * np.outer(sign, sign)
+        self.loadings_ = model.loadings
+        self.factor_correlation_ = model.factor_correlation
         self.noise_variance_ = model.uniquenesses
         self.n_iter_ = model.n_iter
-        self._score_weights = model.score_weights * sign
+        self._score_weights = model.score_weights
 
     def transform(self, X: ArrayLike) -> NDArray[np.float64]:
         """Regression scores of the factors.
@@ -394,6 +382,99 @@ class CorrelationThresholdFactor(ClassNamePrefixFeaturesOutMixin, TransformerMix
         check_is_fitted(self)
         x: NDArray[np.float64] = validate_data(self, X, dtype=np.float64, reset=False)
         return (x - self.mean_) / self.scale_ @ self._score_weights
+
+
+@dataclass(frozen=True, eq=False)
+class CliqueFactors:
+    """What `clique_factors` found; the fields are the attributes of `CorrelationThresholdFactor` of like names.
+
+    Parameters
+    ----------
+    model : FactorModel
+    pattern : ndarray of shape (n_features, n_factors), bool
+    threshold : float
+    path : dict of str to ndarray
+    """
+
+    model: FactorModel
+    pattern: NDArray[np.bool_]
+    threshold: float
+    path: dict[str, NDArray]
+
+
+def clique_factors(
+    correlation: NDArray[np.float64],
+    n_samples: int,
+    threshold: float | None = None,
+    *,
+    n_thresholds: int = 60,
+    min_features: int = 3,
+    max_iter: int = 500,
+    tol: float = 1e-7,
+) -> CliqueFactors:
+    """`CorrelationThresholdFactor` from a correlation matrix, such as one of ranks or of incomplete columns.
+
+    Parameters
+    ----------
+    correlation : ndarray of shape (n_features, n_features)
+        Symmetric, without NaN, ones on the diagonal.
+    n_samples : int
+        Number of samples behind it.
+    threshold, n_thresholds, min_features, max_iter, tol
+        As for `CorrelationThresholdFactor`.
+
+    Returns
+    -------
+    CliqueFactors
+        The greatest loading of each factor is positive.
+
+    Raises
+    ------
+    ValueError
+        If `threshold` lies outside 0 up to 1, or no clique at that threshold is large enough.
+
+    References
+    ----------
+    Kim and Zhou (2022), Structure Learning of Latent Factors via Clique Search on Correlation Thresholded
+    Graphs. ICML. arXiv:2203.01471.
+
+    Examples
+    --------
+    >>> loadings = np.repeat(np.eye(2), 4, axis=0) * 0.8
+    >>> correlation = loadings @ loadings.T
+    >>> np.fill_diagonal(correlation, 1.0)
+    >>> clique_factors(correlation, 500).pattern.T.astype(int)
+    array([[1, 1, 1, 1, 0, 0, 0, 0],
+           [0, 0, 0, 0, 1, 1, 1, 1]])
+    """
+    strength = np.abs(correlation)
+    np.fill_diagonal(strength, 0.0)
+    if threshold is None:
+        grid = np.linspace(0.0, strength.max(), n_thresholds, endpoint=False)
+    elif 0.0 <= threshold < 1.0:
+        grid = np.array([float(threshold)])
+    else:
+        raise ValueError(f"threshold must lie in 0..1, below 1; got {threshold}")
+    structures, which = structure_path(strength, grid, min(min_features, len(strength)))
+    if not structures:
+        raise ValueError(f"no clique of {min_features} variables at threshold {threshold}; lower it")
+    with threadpool_limits(1, user_api="blas"):  # many small products: threads would wait for each other
+        model, best, bic = _select(correlation, structures, n_samples, max_iter, tol)
+    path = {
+        "threshold": grid,
+        "n_factors": np.array([structures[k].shape[1] if k >= 0 else 0 for k in which]),
+        "bic": np.append(bic, np.nan)[which],
+    }
+    return CliqueFactors(_upright(model), structures[best], float(grid[which == best][0]), path)
+
+
+def _upright(model: FactorModel) -> FactorModel:
+    """The same model with the greatest loading of each factor positive."""
+    strongest = np.abs(model.loadings).argmax(axis=0)
+    sign = np.where(np.take_along_axis(model.loadings, strongest[None], axis=0)[0] < 0, -1.0, 1.0)
+    return replace(
+        model, loadings=model.loadings * sign, factor_correlation=model.factor_correlation * np.outer(sign, sign)
+    )
 
 
 def structure_path(
