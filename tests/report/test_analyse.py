@@ -70,7 +70,7 @@ def test_a_sample_is_used_and_told() -> None:
 def test_wide_tables_are_measured_by_fewer_measures() -> None:
     x = np.random.default_rng(0).normal(size=(60, WIDE + 1))
     data = analysed(table(*(numbers(f"x{k}", x[:, k]) for k in range(WIDE + 1))))
-    assert list(data.matrices) == data.how["measures"] == ["auto", "pearson", "spearman"]
+    assert list(data.matrices) == data.how["measures"] == ["auto", "pearson", "spearman", "partial_correlation"]
 
 
 def empty(n_rows: int) -> tuple[Any, Any]:

@@ -16,6 +16,10 @@ def report(
     out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("report.html"),
     json: Annotated[Path | None, typer.Option("--json", help="Also write everything as JSON to this file.")] = None,
     title: Annotated[str | None, typer.Option("--title", help="Title of the page.")] = None,
+    compositional: Annotated[
+        str | None,
+        typer.Option("--compositional", help="Columns that are parts of one whole, as a,b,c: compared by log-ratios."),
+    ] = None,
     engine: Engine = None,
     sample: Sample = None,
     seed: Seed = 0,
@@ -25,7 +29,15 @@ def report(
 
     with progress("reading and measuring"):
         made = make_report(
-            table, target=target, out=out, json=json, engine=engine, sample=sample, random_state=seed, title=title
+            table,
+            target=target,
+            out=out,
+            json=json,
+            engine=engine,
+            sample=sample,
+            random_state=seed,
+            title=title,
+            compositional=[name.strip() for name in compositional.split(",")] if compositional else (),
         )
     typer.echo(str(made))
     typer.echo(f"\nThe page: {out.resolve()}")

@@ -14,6 +14,8 @@ from covey.report._model import Finding, ReportData
 from covey.table import FeatureTable, read
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from covey.engine import Engine
 
 __all__ = ["Finding", "Report", "ReportData", "report"]
@@ -92,6 +94,7 @@ def report(
     sample: int | None = None,
     random_state: int = 0,
     title: str | None = None,
+    compositional: Sequence[str] = (),
 ) -> Report:
     """Find out how the columns of a table move together, what matters for a target, and what to do about it.
 
@@ -113,6 +116,9 @@ def report(
         Seed of samples and bootstrap.
     title : str, optional
         Title of the page; by default the source's name.
+    compositional : sequence of str, optional
+        Columns that are parts of one whole (shares, amounts of substances, counts of kinds) and so are compared by
+        log-ratios; sets of columns that add up to a constant are found without being named.
 
     Returns
     -------
@@ -121,8 +127,8 @@ def report(
     Raises
     ------
     ValueError
-        If the source cannot be read as a table; if the target is unknown, constant, an identifier or free text; or if
-        `sample` is below 2.
+        If the source cannot be read as a table; if the target is unknown, constant, an identifier or free text; if
+        `compositional` names fewer than three columns or others than non-negative numbers; or if `sample` is below 2.
     OSError
         If a file cannot be read or written.
 
@@ -141,7 +147,7 @@ def report(
     start = time.perf_counter()
     table = read(source)
     reading = round(time.perf_counter() - start, 3)
-    data = analyse(table, target, resolve(engine), sample, random_state, title or _title(source))
+    data = analyse(table, target, resolve(engine), sample, random_state, title or _title(source), compositional)
     seconds = {"reading": reading, **data.how["seconds"]}
     made = Report(replace(data, how={**data.how, "seconds": seconds}))
     if out is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
@@ -15,12 +15,15 @@ import numpy as np
 from covey.engine import Engine
 from covey.measure import AssociationMatrix
 from covey.report import _columns
+from covey.report._composition import compositions, ties, with_log_ratios
 from covey.report._determination import determinations, determined, leaks
+from covey.report._factors import latent_factors
 from covey.report._findings import Evidence, findings
+from covey.report._indirect import indirect_links
 from covey.report._interaction import interactions
 from covey.report._material import Material, prepare, reordered
 from covey.report._missing import missing_effects
-from covey.report._model import Group, ReportData
+from covey.report._model import Direction, Group, Lagged, ReportData
 from covey.report._order import order_effects, resemblances, sorted_by
 from covey.report._relevance import relevance
 from covey.report._resampling import N_DRAWS, N_GROUPS
@@ -32,13 +35,14 @@ MEASURES = (
     "auto",
     "pearson",
     "spearman",
+    "partial_correlation",
     "distance_correlation",
     "mutual_information",
     "cramers_v",
     "theils_u",
     "correlation_ratio",
 )
-WIDE_MEASURES = ("auto", "pearson", "spearman")
+WIDE_MEASURES = ("auto", "pearson", "spearman", "partial_correlation")
 WIDE = 150
 SAMPLE_ROWS = 2000
 
@@ -50,6 +54,7 @@ def analyse(
     sample: int | None = None,
     random_state: int = 0,
     title: str = "Table",
+    compositional: Sequence[str] = (),
 ) -> ReportData:
     """Measure, group, test and describe a table.
 
@@ -62,6 +67,8 @@ def analyse(
         Most rows to use for associations; by default as many as are affordable.
     random_state : int
     title : str
+    compositional : sequence of str
+        Columns that are parts of one whole; sets that add up to a constant are found without being named.
 
     Returns
     -------
@@ -70,7 +77,7 @@ def analyse(
     Raises
     ------
     ValueError
-        If the target is unknown, constant, an identifier or free text.
+        If the target is unknown, constant, an identifier or free text, or the named columns are no parts of a whole.
 
     Examples
     --------
@@ -89,9 +96,15 @@ def analyse(
         cards = engine.map(lambda c: _columns.summarise(c, notes.get(c.name, ())), source.columns())
     with clock("associations"):
         names = MEASURES if len(material.features) <= WIDE else WIDE_MEASURES
-        matrices = {name: material.square(name) for name in names}
+        raw = {name: material.square(name) for name in names}
+        wholes = compositions(material, compositional)
+        matrices = with_log_ratios(raw, material, wholes)
     with clock("groups"):
         order, groups, tree = _structure(matrices["auto"], target)
+    with clock("latent factors"):
+        factors = latent_factors(material, raw["spearman"], wholes)
+        parts = {name for whole in wholes for name in whole.parts}
+        indirect = indirect_links(raw["pearson"], raw["partial_correlation"], parts)
     with clock("relevance"):
         relevant = relevance(material)
         determination = determinations(material)
@@ -100,9 +113,12 @@ def analyse(
         together = interactions(material, matrices["auto"])
     with clock("reversals"):
         turned, searched = reversals(material, matrices["auto"])
+        turned = tuple(r for r in turned if {r.left, r.right} not in ties(wholes))
     with clock("missing values and row order"):
         missing = missing_effects(material)
         drifting, resemblance = order_effects(material), resemblances(material)
+    lagged: tuple[Lagged, ...] = ()
+    directions: tuple[Direction, ...] = ()
     with clock("findings"):
         close = _columns.nearest(matrices["auto"])
         columns = tuple(replace(card, nearest=close.get(card.name, ())) for card in cards)
@@ -121,6 +137,11 @@ def analyse(
             order=drifting,
             resemblance=resemblance,
             sorted_by=sorted_by(material),
+            compositions=wholes,
+            factors=factors,
+            indirect=indirect,
+            lagged=lagged,
+            directions=directions,
         )
         found = findings(evidence)
     features = tuple(material.features[k] for k in order)
@@ -139,7 +160,12 @@ def analyse(
         order_effects=drifting,
         findings=found,
         sample=_picture_rows(material, features),
-        how=_how(material, names, searched, clock),
+        how=_how(material, tuple(matrices), searched, clock),
+        compositions=wholes,
+        factors=factors,
+        indirect=indirect,
+        lagged=lagged,
+        directions=directions,
     )
 
 

@@ -13,7 +13,10 @@ from covey.report._files import write_text
 from covey.report._model import ReportData
 from covey.table import plain
 
-_DATACLASS_FIELDS = ("columns", "groups", "relevance", "reversals", "order_effects", "findings")
+_DATACLASS_FIELDS = (
+    *("columns", "groups", "relevance", "reversals", "order_effects", "findings"),
+    *("compositions", "factors", "indirect", "lagged", "directions"),
+)
 
 
 def to_json(data: ReportData) -> dict[str, Any]:

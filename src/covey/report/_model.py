@@ -19,6 +19,11 @@ FindingKind = Literal[
     "missingness",
     "reversal",
     "order",
+    "composition",
+    "factor",
+    "indirect",
+    "lagged",
+    "direction",
     "relevant",
     "irrelevant",
     "table",
@@ -31,12 +36,14 @@ class View:
 
     Parameters
     ----------
-    kind : {"pair", "column", "group", "heatmap", "relevance", "reversal", "order"}
+    kind : {"pair", "column", "group", "heatmap", "network", "relevance", "reversal", "order", "factors", "lagged"}
     columns : tuple of str
         The pair, the column, the group's members, ...; for a reversal (left, right, by).
     """
 
-    kind: Literal["pair", "column", "group", "heatmap", "relevance", "reversal", "order"]
+    kind: Literal[
+        "pair", "column", "group", "heatmap", "network", "relevance", "reversal", "order", "factors", "lagged"
+    ]
     columns: tuple[str, ...] = ()
 
 
@@ -147,6 +154,78 @@ class OrderEffect:
     means: Mapping[str, tuple[float, ...]]
 
 
+@dataclass(frozen=True)
+class Composition:
+    """Columns that are parts of a whole.
+
+    `total` is the mean of their sum where that is the same in every row (up to rounding), else None; `n_zeros` counts
+    zero parts in the rows used; `is_declared` tells that the user named them.
+    """
+
+    parts: tuple[str, ...]
+    total: float | None
+    n_zeros: int
+    is_declared: bool
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A latent factor: the columns that load on it, strongest first, with their loadings.
+
+    `explained` is the mean share of its columns' variance that it explains (average variance extracted, 0..1);
+    `correlations` are its correlations with all factors of the report, in their order.
+    """
+
+    members: tuple[str, ...]
+    loadings: tuple[float, ...]
+    explained: float
+    correlations: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Indirect:
+    """Two columns whose correlation goes through other columns: `marginal` without, `partial` with these held fixed.
+
+    `through` names the one column that, held fixed alone, explains the correlation; empty where it takes several.
+    """
+
+    left: str
+    right: str
+    marginal: float
+    partial: float
+    through: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Lagged:
+    """A column that goes before another along the rows: `follower` resembles `leader` as it was `lag` rows earlier.
+
+    `values` are the correlations at lags ``-(len - 1) / 2 ..`` to the other end, positive where `leader` is earlier.
+    """
+
+    leader: str
+    follower: str
+    lag: int
+    value: float
+    at_zero: float
+    pvalue: float
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A pair whose joint distribution a location-scale noise model fits in one direction only.
+
+    `advantage` is by how much the fit from `cause` to `effect` is better, `agreement` the share of bootstrap samples
+    that say so.
+    """
+
+    cause: str
+    effect: str
+    advantage: float
+    agreement: float
+
+
 @dataclass(frozen=True, eq=False)
 class ReportData:
     """Everything that the page and the JSON show.
@@ -168,6 +247,8 @@ class ReportData:
         Maximum spanning tree of the features, with strengths.
     sample : FeatureTable
         At most a few thousand rows of `features`, for the pictures of pairs.
+    compositions, factors, indirect, lagged, directions
+        Empty where there are none.
     how : mapping
         Rows used, sampling, measures, p-value methods, versions, seconds by step, seed.
     """
@@ -187,3 +268,8 @@ class ReportData:
     findings: tuple[Finding, ...]
     sample: FeatureTable
     how: Mapping[str, Any]
+    compositions: tuple[Composition, ...] = ()
+    factors: tuple[Factor, ...] = ()
+    indirect: tuple[Indirect, ...] = ()
+    lagged: tuple[Lagged, ...] = ()
+    directions: tuple[Direction, ...] = ()

@@ -18,6 +18,7 @@ import numpy as np
 from covey.report._files import write_text
 from covey.report._model import ReportData
 from covey.report._payload import pack
+from covey.report._words import signed
 
 # Chip of each kind of finding: its words and its tone (the colour it wears).
 KINDS: dict[str, tuple[str, str]] = {
@@ -25,6 +26,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "reversal": ("reversal", "alert"),
     "missingness": ("missingness", "alert"),
     "order": ("order drift", "alert"),
+    "composition": ("parts of a whole", "alert"),
     "identifier": ("identifier", "drop"),
     "constant": ("constant", "drop"),
     "duplicate": ("duplicate", "drop"),
@@ -32,6 +34,10 @@ KINDS: dict[str, tuple[str, str]] = {
     "irrelevant": ("irrelevant", "drop"),
     "relevant": ("relevant", "good"),
     "nonlinear": ("non-linear", "good"),
+    "factor": ("latent factors", "good"),
+    "lagged": ("lagged", "good"),
+    "indirect": ("indirect", "plain"),
+    "direction": ("direction hint", "plain"),
     "table": ("table", "plain"),
 }
 
@@ -40,15 +46,18 @@ PICTURES = {
     "column": "Show the column",
     "group": "Show the group",
     "heatmap": "Show in the map",
+    "network": "Show in the network",
     "relevance": "Show its relevance",
     "reversal": "Show the reversal",
     "order": "Show the drift",
+    "factors": "Show the factors",
+    "lagged": "Show the lags",
 }
 
 # In the order in which they define one another; together they are one script.
 SCRIPTS = (
     *("base", "colour", "chart", "pair", "view", "cells", "heatmap"),
-    *("network", "relevance", "pairs", "cards", "main"),
+    *("network", "lagged", "relevance", "pairs", "cards", "main"),
 )
 
 
@@ -72,6 +81,8 @@ def render(data: ReportData) -> str:
         counts=Counter(f.kind for f in data.findings),
         pictures=PICTURES,
         sections=_sections(data),
+        has_partial=_has_partial(data),
+        related=_related_factors(data),
         how=[(_words(name), readable(value)) for name, value in data.how.items() if value not in ([], ())],
         payload=pack(data),
         style=asset("page.css"),
@@ -154,12 +165,31 @@ def _sections(data: ReportData) -> list[tuple[str, str]]:
         ("findings", "What to do", True),
         ("heatmap", "Association map", has_pairs),
         ("network", "Network", has_pairs),
+        ("factors", "Latent factors", bool(data.factors)),
+        ("lagged", "Along the rows", bool(data.lagged)),
         ("relevance", "Relevance", bool(data.relevance)),
         ("pairs", "All pairs", has_pairs),
         ("columns", "Columns", True),
         ("how", "How it was computed", True),
     ]
     return [(anchor, heading) for anchor, heading, wanted in offered if wanted]
+
+
+def _related_factors(data: ReportData) -> list[str]:
+    """For each factor, the others that it correlates with at 0.1 or more, as the end of a sentence."""
+    out = []
+    for k, factor in enumerate(data.factors):
+        others = [(j, r) for j, r in enumerate(factor.correlations) if j != k and abs(r) >= 0.1]
+        strongest = sorted(others, key=lambda item: -abs(item[1]))[:3]
+        listed = ", ".join(f"factor {j + 1} ({signed(r)})" for j, r in strongest)
+        out.append(f"; correlates with {listed}" if listed else "")
+    return out
+
+
+def _has_partial(data: ReportData) -> bool:
+    """Whether at least three columns have partial correlations: with two there is nothing to hold fixed."""
+    partial = data.matrices.get("partial_correlation")
+    return partial is not None and int(np.isfinite(np.diagonal(partial.values)).sum()) >= 3
 
 
 def _words(name: Any) -> str:
@@ -185,5 +215,5 @@ def _template() -> Any:
     from jinja2 import Environment
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["readable"] = readable
+    environment.filters.update(readable=readable, signed=signed, zip=zip)
     return environment.from_string(asset("page.html.j2"))

@@ -114,6 +114,7 @@ def pack(data: ReportData) -> str:
             ],
             "reversals": data.reversals,
             "orders": data.order_effects,
+            "lagged": data.lagged,
             "columns": data.columns,
             "findings": [
                 {"kind": f.kind, "title": f.title, "view": {"kind": f.view.kind, "columns": f.view.columns}}

@@ -14,6 +14,7 @@ from covey.report._findings.columns import column_findings
 from covey.report._findings.evidence import Evidence
 from covey.report._findings.pairs import pair_findings
 from covey.report._findings.rows import row_findings
+from covey.report._findings.structure import structure_findings
 from covey.report._findings.target import target_findings
 from covey.report._model import Finding
 
@@ -25,7 +26,7 @@ MOST_OF_A_KIND = 12
 
 def findings(evidence: Evidence) -> tuple[Finding, ...]:
     """All findings, most important first."""
-    parts = (target_findings, column_findings, pair_findings, row_findings)
+    parts = (target_findings, column_findings, pair_findings, row_findings, structure_findings)
     return ranked(finding for part in parts for finding in part(evidence))
 
 

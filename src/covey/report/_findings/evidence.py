@@ -10,7 +10,18 @@ from covey.report._determination import Determined
 from covey.report._interaction import Interaction
 from covey.report._material import Material
 from covey.report._missing import MissingEffect
-from covey.report._model import ColumnSummary, Group, OrderEffect, Relevance, Reversal
+from covey.report._model import (
+    ColumnSummary,
+    Composition,
+    Direction,
+    Factor,
+    Group,
+    Indirect,
+    Lagged,
+    OrderEffect,
+    Relevance,
+    Reversal,
+)
 
 ALPHA = 0.01
 
@@ -38,6 +49,11 @@ class Evidence:
     order: tuple[OrderEffect, ...]
     resemblance: Mapping[str, float]
     sorted_by: Sequence[str]
+    compositions: tuple[Composition, ...]
+    factors: tuple[Factor, ...]
+    indirect: tuple[Indirect, ...]
+    lagged: tuple[Lagged, ...]
+    directions: tuple[Direction, ...]
 
     @property
     def target(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from covey.report._composition import ties
 from covey.report._contrast import describe
 from covey.report._determination import Determined
 from covey.report._findings.evidence import ALPHA, Evidence
@@ -206,6 +207,7 @@ def untold_pairs(e: Evidence) -> list[tuple[str, str, float]]:
     if len(matrix.rows) < 2:
         return []
     told = {frozenset((d.by, d.column)) for d in e.determined}
+    told |= ties(e.compositions)
     told |= {frozenset((a, b)) for group in e.groups for a in group.members for b in group.members}
     q, place = matrix.qvalues(), e.material.place
     used: set[str] = set()

@@ -168,7 +168,13 @@ async function start() {
       beginThrough($("#relevance"));
       if (view.columns.length) parts.relevance.reveal(view.columns);
       else goTo("relevance");
-    } else if (["pair", "group", "reversal", "order"].includes(view.kind)) {
+    } else if (view.kind === "network") {
+      beginThrough($("#network"));
+      goTo("network");
+      parts.network?.reveal(view.columns);
+    } else if (view.kind === "factors") {
+      goTo("factors");
+    } else if (["pair", "group", "reversal", "order", "lagged"].includes(view.kind)) {
       panel.open(view);
     } else if (view.columns.length) {
       panel.openColumn(view.columns[0]);
@@ -188,6 +194,7 @@ async function start() {
     whenNear($("#network"), () => (parts.network = new Network(report, panel)));
     whenNear($("#pairs"), () => (parts.pairs = new PairGrid(report, panel)));
   }
+  if (report.lagged.length) whenNear($("#lagged"), () => (parts.lagged = new LaggedTable(report, panel)));
   if (report.relevance.length) whenNear($("#relevance"), () => (parts.relevance = new RelevanceTable(report, panel)));
   whenNear($("#columns"), () => (parts.cards = new Cards(report, panel)));
   document.documentElement.dataset.ready = Math.round(performance.now());

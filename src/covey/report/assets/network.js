@@ -99,60 +99,19 @@ class Springs {
   }
 }
 
-class Network {
-  constructor(report, panel) {
-    this.report = report;
-    this.panel = panel;
-    this.n = report.features.length;
-    this.canvas = $("#network-canvas");
-    this.edges = strongEdges(report.auto, this.n);
-    this.treeKeys = new Set(report.tree.map(([a, b]) => Math.min(a, b) * this.n + Math.max(a, b)));
-    this.springs = new Springs(this.n, report.tree, this.edges.slice(0, 3 * this.n).filter((edge) => edge[2] > 0.3));
-    this.degree = new Float64Array(this.n);
-    report.tree.forEach(([a, b]) => [a, b].forEach((k) => this.degree[k]++));
-    this.lit = null;
-    this.startThreshold();
-    this.listen();
-    this.settle();
-  }
+const threshold = () => Number($("#network-threshold").value);
 
-  // Starts where about two more pairs a column than the tree has are drawn.
-  startThreshold() {
-    const slider = $("#network-threshold");
-    const start = this.edges[Math.min(2 * this.n, this.edges.length - 1)]?.[2] ?? 0.5;
-    slider.value = clamp(Math.ceil(start * 100) / 100, 0.1, 0.9);
-    slider.addEventListener("input", () => this.draw());
-  }
-
-  listen() {
+// Columns as nodes and pairs as lines on one canvas; places and names come from the springs of the whole network.
+class NetworkCanvas {
+  constructor(report, panel, canvas, matrix) {
+    Object.assign(this, { report, panel, canvas, matrix, n: report.features.length, tree: [], drawn: [], lit: null });
+    this.nodes = range(this.n);
+    this.peers = [this];
     this.canvas.addEventListener("pointermove", (event) => this.onmove(event));
     this.canvas.addEventListener("pointerleave", () => this.light(null));
     this.canvas.addEventListener("click", (event) => this.onclick(event));
     this.canvas.addEventListener("keydown", (event) => this.onkey(event));
     this.canvas.addEventListener("blur", () => this.light(null));
-    document.addEventListener("themechange", () => {
-      this.draw();
-      this.legend();
-    });
-    addEventListener("resize", debounced(() => this.draw()));
-  }
-
-  // Lets the springs come to rest: in view where motion is welcome, else at once.
-  settle() {
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const frame = (budget) => {
-      const until = performance.now() + budget;
-      while (this.springs.steps > 0 && performance.now() < until) this.springs.step();
-      this.draw();
-      if (this.springs.steps > 0) requestAnimationFrame(() => frame(14));
-    };
-    frame(still ? 5000 : 60);
-    this.legend();
-  }
-
-  finish() {
-    while (this.springs.steps > 0) this.springs.step();
-    this.draw();
   }
 
   place(width, height) {
@@ -174,23 +133,22 @@ class Network {
     return this.report.features[k] === this.report.target;
   }
 
-  draw() {
+  paint() {
     const width = this.canvas.parentElement.clientWidth;
     const height = clamp(width * 0.6, 320, this.n > 120 ? 760 : 600);
     const context = fit(this.canvas, width - 2, height);
     this.place(width - 2, height);
-    const threshold = Number($("#network-threshold").value);
-    $("#network-value").textContent = threshold.toFixed(2);
-    this.drawn = [
-      ...this.edges.filter(([a, b, s]) => s >= threshold && !this.treeKeys.has(a * this.n + b)),
-      ...this.report.tree.map(([a, b, s]) => [Math.min(a, b), Math.max(a, b), s, true]),
-    ];
-    const more = this.drawn.length - this.report.tree.length;
-    const capped = more && this.edges.length === MOST_EDGES && this.edges.at(-1)[2] >= threshold;
-    $("#network-count").textContent = `${plural(more, "pair")}${capped ? " (the strongest)" : ""} beside the tree’s ${this.report.tree.length}`;
-    this.drawEdges(context, threshold);
+    this.drawEdges(context, threshold());
     this.drawNodes(context);
     this.drawNames(context, width - 2);
+  }
+
+  matrixOf() {
+    return this.matrix;
+  }
+
+  direction(a, b) {
+    return this.matrix.direction(a, b);
   }
 
   drawEdges(context, threshold) {
@@ -199,7 +157,7 @@ class Network {
     const isLit = ([a, b]) => this.lit !== null && (a === this.lit || b === this.lit);
     for (const edge of this.drawn) {
       const [a, b, strength, inTree] = edge;
-      const direction = this.report.auto.direction(a, b);
+      const direction = this.direction(a, b);
       context.strokeStyle = direction === 0 ? neutral : colours[direction < 0 ? 40 : 214];
       context.globalAlpha = this.lit === null ? (inTree ? 0.9 : 0.22 + 0.4 * strength) : isLit(edge) ? 1 : 0.1;
       context.lineWidth = 0.7 + 3.4 * strength * (this.n > 120 ? 0.6 : 1);
@@ -215,7 +173,7 @@ class Network {
 
   drawNodes(context) {
     const near = this.lit === null ? null : new Set(this.drawn.flatMap(([a, b]) => (a === this.lit || b === this.lit ? [a, b] : [])));
-    for (const k of range(this.n)) {
+    for (const k of this.nodes) {
       context.globalAlpha = near && !near.has(k) && k !== this.lit ? 0.25 : 1;
       context.fillStyle = groupColour(this.report.groupOf.get(this.report.features[k]));
       context.strokeStyle = theme.ink(this.isTarget(k) ? "ink" : "surface");
@@ -235,7 +193,7 @@ class Network {
     const clear = (box) => taken.every((t) => box.right < t.left || box.left > t.right || box.bottom < t.top || box.top > t.bottom);
     context.textBaseline = "middle";
     context.lineJoin = "round";
-    for (const k of range(this.n).sort((a, b) => weight(b) - weight(a)).slice(0, MOST_NAMES)) {
+    for (const k of [...this.nodes].sort((a, b) => weight(b) - weight(a)).slice(0, MOST_NAMES)) {
       const text = shorten(this.report.features[k], 26);
       context.font = `${this.isTarget(k) || k === this.lit ? "600 " : ""}12px ${theme.font}`;
       const w = context.measureText(text).width;
@@ -254,17 +212,9 @@ class Network {
     }
   }
 
-  legend() {
-    const { groups } = this.report;
-    const shown = groups.slice(0, 10);
-    $("#network-legend").replaceChildren(...shown.map((group, g) =>
-      h("span", {}, h("b", { style: `background:${groupColour(g)}` }), h("em", { title: group.members.join(", ") }, `${shorten(group.representative, 30)} and ${group.members.length - 1} more`))),
-      groups.length ? h("span", {}, h("b", { style: "background:var(--muted)" }), h("em", {}, groups.length > 10 ? "other groups repeat colours; grey: in no group" : "in no group")) : "");
-  }
-
   nodeAt(x, y) {
     const distance = (k) => Math.hypot(this.px[k] - x, this.py[k] - y) - this.radius(k);
-    const nearest = range(this.n).reduce((best, k) => (distance(k) < distance(best) ? k : best), 0);
+    const nearest = this.nodes.reduce((best, k) => (distance(k) < distance(best) ? k : best));
     return distance(nearest) < 5 ? nearest : null;
   }
 
@@ -282,8 +232,10 @@ class Network {
   light(k) {
     if (k === null) tooltip.hide();
     if (k === this.lit) return;
-    this.lit = k;
-    this.draw();
+    this.peers.forEach((peer) => {
+      peer.lit = k;
+      peer.paint();
+    });
   }
 
   onmove(event) {
@@ -292,7 +244,7 @@ class Network {
     this.light(node);
     this.canvas.style.cursor = node !== null || edge ? "pointer" : "default";
     if (node !== null) tooltip.show(this.words(node), event.clientX, event.clientY);
-    else if (edge) tooltip.show(cellWords(this.report, this.report.auto, edge[0], edge[1]), event.clientX, event.clientY);
+    else if (edge) tooltip.show(cellWords(this.report, this.matrixOf(edge[0], edge[1]), edge[0], edge[1]), event.clientX, event.clientY);
     else tooltip.hide();
   }
 
@@ -320,19 +272,130 @@ class Network {
   // To the nearest node in a direction; the first step lights the most connected one.
   walk([dx, dy]) {
     if (this.lit === null) {
-      this.light(this.degree.indexOf(Math.max(...this.degree)));
+      this.light(this.nodes.reduce((best, k) => (this.degree[k] > this.degree[best] ? k : best)));
     } else {
       const cost = (k) => {
         const [x, y] = [this.px[k] - this.px[this.lit], this.py[k] - this.py[this.lit]];
         const along = x * dx + y * dy;
         return along <= 1 ? Infinity : along + 2.5 * Math.abs(x * dy - y * dx);
       };
-      const next = range(this.n).filter((k) => k !== this.lit).reduce((best, k) => (cost(k) < cost(best) ? k : best), this.lit ? 0 : 1);
+      const next = this.nodes.filter((k) => k !== this.lit).reduce((best, k) => (cost(k) < cost(best) ? k : best));
       if (cost(next) < Infinity) this.light(next);
     }
     const bounds = this.canvas.getBoundingClientRect();
     tooltip.show(this.words(this.lit), bounds.left + this.px[this.lit], bounds.top + this.py[this.lit]);
     announce(this.words(this.lit));
+  }
+}
+
+// The spanning tree and the strong pairs, each pair by itself.
+class Network extends NetworkCanvas {
+  constructor(report, panel) {
+    super(report, panel, $("#network-canvas"), report.auto);
+    this.tree = report.tree;
+    this.edges = strongEdges(report.auto, this.n);
+    this.treeKeys = new Set(report.tree.map(([a, b]) => Math.min(a, b) * this.n + Math.max(a, b)));
+    this.springs = new Springs(this.n, report.tree, this.edges.slice(0, 3 * this.n).filter((edge) => edge[2] > 0.3));
+    this.degree = new Float64Array(this.n);
+    report.tree.forEach(([a, b]) => [a, b].forEach((k) => this.degree[k]++));
+    if ($("#partial-canvas")) {
+      this.twin = new PartialNetwork(this);
+      this.peers = this.twin.peers = [this, this.twin];
+    }
+    this.startThreshold();
+    this.listen();
+    this.settle();
+  }
+
+  // Starts where about two more pairs a column than the tree has are drawn.
+  startThreshold() {
+    const slider = $("#network-threshold");
+    const start = this.edges[Math.min(2 * this.n, this.edges.length - 1)]?.[2] ?? 0.5;
+    slider.value = clamp(Math.ceil(start * 100) / 100, 0.1, 0.9);
+    slider.addEventListener("input", () => this.draw());
+  }
+
+  // Lights a column that a finding tells of.
+  reveal(names) {
+    const node = this.report.position.get(names[0]);
+    if (node !== undefined) this.light(node);
+  }
+
+  listen() {
+    document.addEventListener("themechange", () => {
+      this.draw();
+      this.legend();
+    });
+    addEventListener("resize", debounced(() => this.draw()));
+  }
+
+  // Lets the springs come to rest: in view where motion is welcome, else at once.
+  settle() {
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const frame = (budget) => {
+      const until = performance.now() + budget;
+      while (this.springs.steps > 0 && performance.now() < until) this.springs.step();
+      this.draw();
+      if (this.springs.steps > 0) requestAnimationFrame(() => frame(14));
+    };
+    frame(still ? 5000 : 60);
+    this.legend();
+  }
+
+  finish() {
+    while (this.springs.steps > 0) this.springs.step();
+    this.draw();
+  }
+
+  draw() {
+    const least = threshold();
+    $("#network-value").textContent = least.toFixed(2);
+    this.drawn = [
+      ...this.edges.filter(([a, b, s]) => s >= least && !this.treeKeys.has(a * this.n + b)),
+      ...this.tree.map(([a, b, s]) => [Math.min(a, b), Math.max(a, b), s, true]),
+    ];
+    const more = this.drawn.length - this.tree.length;
+    const capped = more && this.edges.length === MOST_EDGES && this.edges.at(-1)[2] >= least;
+    $("#network-count").textContent = `${plural(more, "pair")}${capped ? " (the strongest)" : ""} beside the tree’s ${this.tree.length}`;
+    this.paint();
+    this.twin?.draw();
+  }
+
+  legend() {
+    const { groups } = this.report;
+    const shown = groups.slice(0, 10);
+    $("#network-legend").replaceChildren(...shown.map((group, g) =>
+      h("span", {}, h("b", { style: `background:${groupColour(g)}` }), h("em", { title: group.members.join(", ") }, `${shorten(group.representative, 30)} and ${group.members.length - 1} more`))),
+      groups.length ? h("span", {}, h("b", { style: "background:var(--muted)" }), h("em", {}, groups.length > 10 ? "other groups repeat colours; grey: in no group" : "in no group")) : "");
+  }
+}
+
+// The same columns at the same places, joined by their partial correlations (parts of a whole by those of log-ratios):
+// links that go through other columns are gone.
+class PartialNetwork extends NetworkCanvas {
+  constructor({ report, panel, springs, degree }) {
+    const named = (name) => report.matrices.find((m) => m.name === name);
+    super(report, panel, $("#partial-canvas"), named("partial_correlation"));
+    Object.assign(this, { springs, degree, ofParts: named("compositional_partial_correlation") });
+    this.nodes = this.nodes.filter((k) => !Number.isNaN(this.matrix.value(k, k)));
+    const pairs = (this.nodes.length * (this.nodes.length - 1)) / 2;
+    const isReal = ([a, b]) => !(this.matrixOf(a, b).pvalue(a, b) * pairs > 0.01);
+    const matrices = [this.matrix, this.ofParts].filter(Boolean);
+    this.edges = matrices.flatMap((matrix) => strongEdges(matrix, this.n)).filter(isReal);
+  }
+
+  draw() {
+    this.drawn = this.edges.filter(([, , strength]) => strength >= threshold());
+    $("#partial-count").textContent = `${plural(this.drawn.length, "pair")} of ${plural(this.nodes.length, "column")}`;
+    this.paint();
+  }
+
+  matrixOf(a, b) {
+    return Number.isNaN(this.matrix.value(a, b)) && this.ofParts ? this.ofParts : this.matrix;
+  }
+
+  direction(a, b) {
+    return Math.sign(this.matrixOf(a, b).value(a, b));
   }
 }
 

@@ -65,12 +65,13 @@ function titleOf({ kind, columns }) {
   if (kind === "pair") return joined(" and ");
   if (kind === "reversal") return [...joined(" and "), h("span", { class: "between" }, " within the levels of "), columns[2]];
   if (kind === "group") return [`Group of ${plural(columns.length, "column")}`];
+  if (kind === "lagged") return joined(" before ");
   if (kind === "order") return [columns[0], h("span", { class: "between" }, " along the rows")];
   return [columns[0]];
 }
 
 function contentOf(report, view, width, panel) {
-  const parts = { pair: pairContent, column: columnContent, group: groupContent, reversal: reversalContent, order: orderContent };
+  const parts = { pair: pairContent, column: columnContent, group: groupContent, reversal: reversalContent, order: orderContent, lagged: laggedContent };
   return parts[view.kind](report, view.columns, width, panel).filter(Boolean);
 }
 
@@ -81,6 +82,7 @@ function pictureOf(report, view, width) {
   if (view.kind === "column") return histogram(report.column.get(view.columns[0]), 8);
   if (view.kind === "group") return submap(report, at.filter((k) => k !== undefined), width);
   if (view.kind === "reversal") return reversalPlot(reversalOf(report, view.columns), width);
+  if (view.kind === "lagged") return correlogram(laggedOf(report, view.columns), width);
   if (view.kind === "order") return orderPlot(report.orders.find((o) => o.name === view.columns[0]), width);
   return null;
 }
