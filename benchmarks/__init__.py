@@ -18,4 +18,6 @@ NAMES = (
     "split",
     "party_importance",
     "vertical_gbdt",
+    "cca",
+    "factors",
 )

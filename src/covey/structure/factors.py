@@ -175,13 +175,13 @@ def confirmatory_factor_analysis(
         n_iter += 1
         weighted, precision = _weighted_loadings(loadings, factors, unique)
         covariance = np.linalg.inv(precision)
-        weights = weighted @ covariance
-        cross = _sparse_product(correlation, weighted) @ covariance  # mean of x f'
+        projected = _sparse_product(correlation, weighted)
+        cross = _masked_product(projected, covariance, pattern)  # mean of x f', where loadings are
         likelihood = _log_likelihood(np.diag(correlation), factors, unique, weighted, precision, cross)
         if likelihood - previous < tol:
             break
         previous = likelihood
-        second = covariance + weights.T @ cross  # mean of f f'
+        second = covariance + covariance @ (csr_array(weighted.T) @ projected) @ covariance  # mean of f f'
         loadings = _loadings(cross, second, rows_by_size)
         unique = np.maximum(np.diag(correlation) - (loadings * cross).sum(axis=1), LEAST_UNIQUENESS)
         scale = np.sqrt(np.diag(second))
@@ -218,12 +218,25 @@ def _weighted_loadings(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Loadings over uniquenesses, and the precision of the factors given the variables."""
     weighted = loadings / unique[:, None]
-    return weighted, np.linalg.inv(factors) + loadings.T @ weighted
+    return weighted, np.linalg.inv(factors) + csr_array(loadings.T) @ weighted
 
 
 def _sparse_product(correlation: NDArray[np.float64], weighted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``correlation @ weighted`` where most of `weighted` is zero; the product is most of the time of a fit."""
-    return (csr_array(weighted.T) @ correlation).T
+    """``correlation @ weighted`` where most of `weighted` is zero."""
+    return np.ascontiguousarray((csr_array(weighted.T) @ correlation).T)
+
+
+@njit(nogil=True, cache=True)
+def _masked_product(
+    left: NDArray[np.float64], symmetric: NDArray[np.float64], mask: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """``left @ symmetric`` where the mask is true, 0 elsewhere."""
+    out = np.zeros(mask.shape)
+    for i in range(mask.shape[0]):
+        for j in range(mask.shape[1]):
+            if mask[i, j]:
+                out[i, j] = np.dot(left[i], symmetric[j])
+    return out
 
 
 def _log_likelihood(
@@ -521,8 +534,8 @@ def _select(
 ) -> tuple[FactorModel, int, NDArray[np.float64]]:
     """The model with the least criterion, its position, and the criterion of every structure.
 
-    Wrong structures lose by hundreds but converge slowly: all get a short fit, the best three a longer one, and
-    only the winner the full one.
+    Wrong structures lose by hundreds but converge slowly: all get a very short fit, the best third a short one, the
+    best three a longer one, and only the winner the full one.
     """
 
     def fit(k: int, steps: int, precision: float) -> FactorModel:
@@ -530,9 +543,10 @@ def _select(
             correlation, structures[k], n_samples, max_iter=min(steps, max_iter), tol=max(precision, tol)
         )
 
-    bic = np.array([fit(k, 20, 1e-4).bic(n_samples) for k in range(len(structures))])
-    for k in np.argsort(bic, kind="stable")[:3]:
-        bic[k] = fit(int(k), 200, 1e-4).bic(n_samples)
+    bic = np.array([fit(k, 4, 1e-4).bic(n_samples) for k in range(len(structures))])
+    for steps, stay in ((20, max(3, len(structures) // 3)), (200, 3)):
+        for k in np.argsort(bic, kind="stable")[:stay]:
+            bic[k] = fit(int(k), steps, 1e-4).bic(n_samples)
     best = int(np.argmin(bic))
     model = fit(best, max_iter, tol)
     bic[best] = model.bic(n_samples)
