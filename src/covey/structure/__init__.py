@@ -16,30 +16,47 @@ if TYPE_CHECKING:
         graph_convolution,
         shuffle_features,
     )
+    from covey.structure.multicut import (
+        DenseMulticut,
+        correlation_clustering,
+        dense_gaec,
+        move_nodes,
+        multicut_objective,
+    )
 
 _HOME = {
     "CorrelationThresholdFactor": "factors",
+    "DenseMulticut": "multicut",
     "class_controlled_feature_homophily": "homophily",
     "class_homophily": "homophily",
+    "correlation_clustering": "multicut",
     "csbm_x": "homophily",
+    "dense_gaec": "multicut",
     "feature_homophily": "homophily",
     "graph_convolution": "homophily",
     "independent_maximal_cliques": "factors",
+    "move_nodes": "multicut",
+    "multicut_objective": "multicut",
     "shuffle_features": "homophily",
 }
 
 __all__ = [
     "CorrelationThresholdFactor",
+    "DenseMulticut",
     "FeatureGroups",
     "RedundantGroup",
     "class_controlled_feature_homophily",
     "class_homophily",
+    "correlation_clustering",
     "csbm_x",
+    "dense_gaec",
     "feature_groups",
     "feature_homophily",
     "graph_convolution",
     "independent_maximal_cliques",
     "maximum_spanning_tree",
+    "move_nodes",
+    "multicut_objective",
     "redundancy",
     "shuffle_features",
     "threshold_graph",
