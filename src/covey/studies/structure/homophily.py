@@ -39,8 +39,8 @@ def study(quick: bool, random_state: int) -> Iterator[Claim | str]:
         "self-loops and of CSBM-X are equal to the four decimals that it gives, nodes included."
     )
     yield (
-        "Negative dependence costs this convolution too (accuracy 0.54 at tau = -1, five graphs): neighbours chosen for being far "
-        "from a node in its one feature lie on the other side of it."
+        "Negative dependence costs this convolution too (accuracy 0.54 at tau = -1, five graphs): neighbours chosen "
+        "for being far from a node in its one feature lie on the other side of it."
     )
 
 
