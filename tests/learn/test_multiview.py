@@ -201,3 +201,23 @@ def test_moments_of_columns_are_those_of_all_rows(kind):
     assert moments.mean == pytest.approx(x.mean(axis=0))
     assert moments.deviation() == pytest.approx(x.std(axis=0, ddof=1), abs=1e-12)
     assert moments.deviation()[3] == 0.0
+
+
+def test_float32_views_are_taken_as_they_are_and_learn_the_same() -> None:
+    rng = np.random.default_rng(0)
+    common = rng.normal(size=(3000, 2))
+    views = [common @ rng.normal(size=(2, d)) + rng.normal(size=(3000, d)) for d in (20, 15)]
+    double = StochasticCCA(2, random_state=0).fit(views)
+    single = StochasticCCA(2, random_state=0).fit([view.astype(np.float32) for view in views])
+    np.testing.assert_allclose(single.correlations_, double.correlations_, atol=1e-4)
+    assert single.transform([view.astype(np.float32) for view in views])[0].dtype == np.float64
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_columns_far_from_zero_learn_the_same(dtype) -> None:
+    rng = np.random.default_rng(1)
+    common = rng.normal(size=(3000, 1))
+    views = [common + rng.normal(size=(3000, d)) for d in (12, 9)]
+    near = StochasticCCA(random_state=0).fit(views)
+    far = StochasticCCA(random_state=0).fit([(view + 1e3).astype(dtype) for view in views])
+    np.testing.assert_allclose(far.correlations_, near.correlations_, atol=1e-3)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from covey.learn._thin import times, transposed_times
+
 Array = NDArray[np.float64]
 
 
@@ -80,7 +82,7 @@ def multiview_loss(
     n = views[0].shape[0]
     parts = (slice(0, n // 2), slice(n // 2, n)) if halves else (slice(0, n),)
     units: list[Any] = [1.0] * len(views) if scales is None else [scale[:, None] for scale in scales]
-    scores = [view @ (w / unit) for view, w, unit in zip(views, weights, units)]
+    scores = [times(view, w / unit) for view, w, unit in zip(views, weights, units)]
     sides = [[z[part] - z[part].mean(axis=0) for z in scores] for part in parts]
     degrees = [part.stop - part.start - 1 for part in parts]
     ridge = shrinkage * sum(w.T @ w for w in weights)
@@ -97,4 +99,6 @@ def multiview_loss(
             slope[part] = (share * side[i] @ other - (4.0 / len(parts)) * (total - side[i])) / m
         slopes.append(slope)
     both = 2.0 * shrinkage * (metrics[0] + metrics[-1])
-    return loss, [view.T @ s / unit + w @ both for view, s, w, unit in zip(views, slopes, weights, units)]
+    return loss, [
+        transposed_times(view, s) / unit + w @ both for view, s, w, unit in zip(views, slopes, weights, units)
+    ]

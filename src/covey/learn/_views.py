@@ -50,8 +50,13 @@ def is_view_list(X: Any) -> bool:
     return isinstance(X, list | tuple) and len(X) > 0 and all(n_dimensions(item) == 2 for item in X)
 
 
-def checked_views(views: Sequence[Any], accept_sparse: bool = False, min_rows: int = 2) -> list[View]:
-    """Each view as a float64 matrix, a CSR array, or a `BlockSource` of numbers.
+def checked_views(
+    views: Sequence[Any],
+    accept_sparse: bool = False,
+    min_rows: int = 2,
+    dtypes: Sequence[type] = (np.float64,),
+) -> list[View]:
+    """Each view as a matrix of one of the `dtypes` (the first for all others), a CSR array, or a `BlockSource`.
 
     Raises
     ------
@@ -60,7 +65,7 @@ def checked_views(views: Sequence[Any], accept_sparse: bool = False, min_rows: i
     TypeError
         For sparse views where they are not accepted.
     """
-    found = [_checked(view, k, accept_sparse, min_rows) for k, view in enumerate(views)]
+    found = [_checked(view, k, accept_sparse, min_rows, dtypes) for k, view in enumerate(views)]
     rows = [view.n_rows if isinstance(view, BlockSource) else view.shape[0] for view in found]
     known = {n for n in rows if n is not None}
     if len(known) > 1:
@@ -68,7 +73,7 @@ def checked_views(views: Sequence[Any], accept_sparse: bool = False, min_rows: i
     return found
 
 
-def _checked(view: Any, position: int, accept_sparse: bool, min_rows: int) -> View:
+def _checked(view: Any, position: int, accept_sparse: bool, min_rows: int, dtypes: Sequence[type]) -> View:
     if isinstance(view, BlockSource):
         _check_numeric(view.names, view.kinds, position)
         return view
@@ -79,7 +84,7 @@ def _checked(view: Any, position: int, accept_sparse: bool, min_rows: int) -> Vi
     array = check_array(
         view,
         accept_sparse="csr" if accept_sparse else False,
-        dtype=np.float64,
+        dtype=list(dtypes),
         ensure_all_finite=False,
         ensure_min_samples=min_rows,
         input_name=f"view {position}",
