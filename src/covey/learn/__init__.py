@@ -4,11 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from covey.learn._shards import CountShards, shard_counts
+    from covey.learn.cooccurrence import Cooccurrence, CooccurrenceCounter, level_cooccurrence, pmi_matrix
     from covey.learn.deep_cca import SSLEY, DeepCCAEY, EYLoss
+    from covey.learn.embedding import Swivel, SwivelLoss
     from covey.learn.multiview import MultiviewCCA, MultiviewPLS, StochasticCCA, StochasticPLS
     from covey.learn.sparse_cca import PrimalDualSparseCCA, SparseCCA, mate_retrieval
 
 _HOME = {
+    "Cooccurrence": "cooccurrence",
+    "CooccurrenceCounter": "cooccurrence",
+    "CountShards": "_shards",
     "DeepCCAEY": "deep_cca",
     "EYLoss": "deep_cca",
     "MultiviewCCA": "multiview",
@@ -18,10 +24,18 @@ _HOME = {
     "SparseCCA": "sparse_cca",
     "StochasticCCA": "multiview",
     "StochasticPLS": "multiview",
+    "Swivel": "embedding",
+    "SwivelLoss": "embedding",
+    "level_cooccurrence": "cooccurrence",
     "mate_retrieval": "sparse_cca",
+    "pmi_matrix": "cooccurrence",
+    "shard_counts": "_shards",
 }
 
 __all__ = [
+    "Cooccurrence",
+    "CooccurrenceCounter",
+    "CountShards",
     "DeepCCAEY",
     "EYLoss",
     "MultiviewCCA",
@@ -31,7 +45,12 @@ __all__ = [
     "SparseCCA",
     "StochasticCCA",
     "StochasticPLS",
+    "Swivel",
+    "SwivelLoss",
+    "level_cooccurrence",
     "mate_retrieval",
+    "pmi_matrix",
+    "shard_counts",
 ]
 
 
