@@ -17,8 +17,8 @@ PASSES_TRIED = (1, 2, 3, 4, 6, 8, 12, 16)
 # Scores of rows that no side has seen, and the exact correlations within their span
 _CAPTURED = """
 import numpy as np, time
-def load(path, d):
-    return np.fromfile(path, dtype=np.float32).reshape(-1, d).astype(np.float64)
+def load(path, d, dtype=np.float32):
+    return np.fromfile(path, dtype=np.float32).reshape(-1, d).astype(dtype, copy=False)
 def captured(scores):
     left, right = (np.linalg.qr(s - s.mean(axis=0))[0] for s in scores)
     return float(np.linalg.svd(left.T @ right, compute_uv=False).sum())
@@ -45,17 +45,19 @@ said += [time.perf_counter() - start, captured(model.transform(fresh))]
 _PEER = """
 import warnings; warnings.simplefilter("ignore")
 from cca_zoo.stochastic import StochasticCCAEY
-views, fresh = [load(p, {d}) for p in {train}], [load(p, {d}) for p in {test}]
 tried = []
-for batch in (256, 1024):
-    for rate in (0.1, 0.2, 0.4):
-        for passes in {passes_tried}:
-            start = time.perf_counter()
-            model = StochasticCCAEY({k}, batch_size=batch, learning_rate=rate, max_iter=passes, random_state=0)
-            model.fit(views)
-            tried.append([time.perf_counter() - start, captured(model.transform(fresh)), passes, batch, rate])
-            if tried[-1][1] >= {wanted}:
-                break
+for dtype in ("float32", "float64"):
+    views, fresh = [load(p, {d}, dtype) for p in {train}], [load(p, {d}, dtype) for p in {test}]
+    for batch in (256, 1024):
+        for rate in (0.1, 0.2, 0.4):
+            for passes in {passes_tried}:
+                start = time.perf_counter()
+                model = StochasticCCAEY({k}, batch_size=batch, learning_rate=rate, max_iter=passes, random_state=0)
+                model.fit(views)
+                took = time.perf_counter() - start
+                tried.append([took, captured(model.transform(fresh)), passes, batch, rate, dtype])
+                if tried[-1][1] >= {wanted}:
+                    break
 said = tried
 """
 
@@ -103,7 +105,7 @@ def _lines(n: int, d: int, passes: int, mine: _child.Child, peer: _child.Child |
         peer_seconds, theirs, *how = min(enough or [max(peer.said, key=lambda tried: tried[1])])
         found = (
             f"the peer's fastest way to {'as much' if enough else 'the most that it gets'}, {theirs:.3f}, of "
-            f"{len(peer.said)} tried: {how[0]} passes, batches of {how[1]}, learning rate {how[2]:g}; its views were "
+            f"{len(peer.said)} tried: {how[0]} passes, batches of {how[1]}, learning rate {how[2]:g}, {how[3]}; its views were "
             f"loaded before the clock ({peer.peak_bytes / 1e9:.1f} GB)"
         )
     note = f"held-out correlations sum to {{:.3f}} after {{}} passes; {found}"

@@ -82,6 +82,16 @@ def test_report_writes_the_page_and_the_data(capsys, csv, tmp_path):
     assert "</html>" in page.read_text() and json.loads(data.read_text())["target"] == "y"
 
 
+def test_report_compares_declared_parts_by_log_ratios(capsys, tmp_path):
+    amounts = np.random.default_rng(0).gamma(2.0, size=(80, 3))
+    table, data = tmp_path / "soil.csv", tmp_path / "r.json"
+    np.savetxt(table, amounts, delimiter=",", header="sand,silt,clay", comments="")
+    options = ("report", table, "--compositional", "sand, silt,clay", "--out", tmp_path / "r.html", "--json", data)
+    code, out, err = run(capsys, *options)
+    assert code == 0 and not err and "parts of a whole as you said" in out
+    assert json.loads(data.read_text())["compositions"][0]["parts"] == ["sand", "silt", "clay"]
+
+
 def test_methods_lists_and_shows_cards(capsys):
     code, out, _ = run(capsys, "methods", "--json")
     listed = {m["id"] for m in json.loads(out)}
@@ -110,6 +120,8 @@ BAD = {
     "no such file": ["associate", "{tmp}/none.csv"],
     "unknown measure": ["associate", "{csv}", "--measure", "pearsn"],
     "unknown target": ["report", "{csv}", "--target", "z", "--out", "{tmp}/o.html"],
+    "too few parts": ["report", "{csv}", "--compositional", "x,y", "--out", "{tmp}/o.html"],
+    "unknown part": ["report", "{csv}", "--compositional", "x,y,z", "--out", "{tmp}/o.html"],
     "unknown option": ["associate", "{csv}", "--mesure", "pearson"],
     "unknown system": ["methods", "s999"],
     "unknown room": ["methods", "--room", "cellar"],
