@@ -20,6 +20,9 @@ def report(
         str | None,
         typer.Option("--compositional", help="Columns that are parts of one whole, as a,b,c: compared by log-ratios."),
     ] = None,
+    time: Annotated[
+        str | None, typer.Option("--time", help="A column of numbers or dates to put the rows in order by.")
+    ] = None,
     engine: Engine = None,
     sample: Sample = None,
     seed: Seed = 0,
@@ -38,6 +41,7 @@ def report(
             random_state=seed,
             title=title,
             compositional=[name.strip() for name in compositional.split(",")] if compositional else (),
+            time=time,
         )
     typer.echo(str(made))
     typer.echo(f"\nThe page: {out.resolve()}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-import time
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from time import perf_counter
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +95,7 @@ def report(
     random_state: int = 0,
     title: str | None = None,
     compositional: Sequence[str] = (),
+    time: str | None = None,
 ) -> Report:
     """Find out how the columns of a table move together, what matters for a target, and what to do about it.
 
@@ -119,6 +120,9 @@ def report(
     compositional : sequence of str, optional
         Columns that are parts of one whole (shares, amounts of substances, counts of kinds) and so are compared by
         log-ratios; sets of columns that add up to a constant are found without being named.
+    time : str, optional
+        Column of numbers or dates to put the rows in order by before anything is measured. Rows that are in an order
+        already (sorted by a date, or like their neighbours) need it not.
 
     Returns
     -------
@@ -128,7 +132,8 @@ def report(
     ------
     ValueError
         If the source cannot be read as a table; if the target is unknown, constant, an identifier or free text; if
-        `compositional` names fewer than three columns or others than non-negative numbers; or if `sample` is below 2.
+        `compositional` names fewer than three columns or others than non-negative numbers; if
+        `time` holds no numbers or dates; or if `sample` is below 2.
     OSError
         If a file cannot be read or written.
 
@@ -144,10 +149,10 @@ def report(
 
     if sample is not None and sample < 2:
         raise ValueError(f"sample must be at least 2 rows, got {sample}")
-    start = time.perf_counter()
+    start = perf_counter()
     table = read(source)
-    reading = round(time.perf_counter() - start, 3)
-    data = analyse(table, target, resolve(engine), sample, random_state, title or _title(source), compositional)
+    reading = round(perf_counter() - start, 3)
+    data = analyse(table, target, resolve(engine), sample, random_state, title or _title(source), compositional, time)
     seconds = {"reading": reading, **data.how["seconds"]}
     made = Report(replace(data, how={**data.how, "seconds": seconds}))
     if out is not None:

@@ -55,6 +55,7 @@ def analyse(
     random_state: int = 0,
     title: str = "Table",
     compositional: Sequence[str] = (),
+    time: str | None = None,
 ) -> ReportData:
     """Measure, group, test and describe a table.
 
@@ -69,6 +70,8 @@ def analyse(
     title : str
     compositional : sequence of str
         Columns that are parts of one whole; sets that add up to a constant are found without being named.
+    time : str, optional
+        Column of numbers or dates to put the rows in order by; by default the rows are as they come.
 
     Returns
     -------
@@ -77,7 +80,8 @@ def analyse(
     Raises
     ------
     ValueError
-        If the target is unknown, constant, an identifier or free text, or the named columns are no parts of a whole.
+        If the target is unknown, constant, an identifier or free text, the named columns are no parts of a whole, or
+        `time` holds no numbers or dates.
 
     Examples
     --------
@@ -90,6 +94,7 @@ def analyse(
     """
     clock = Clock()
     with clock("rows and kinds"):
+        source = source if time is None else in_order_of(source, time)
         material = prepare(source, target, sample, engine, random_state)
     with clock("column cards"):
         notes = _columns.notes_by_column(source)
@@ -167,6 +172,27 @@ def analyse(
         lagged=lagged,
         directions=directions,
     )
+
+
+def in_order_of(source: FeatureTable, time: str) -> FeatureTable:
+    """The rows by rising values of a column, equal ones as they come, rows without a value last.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, or it holds no numbers or dates.
+
+    Examples
+    --------
+    >>> from covey.table import Column
+    >>> table = FeatureTable.from_columns([Column("t", "numeric", np.array([3.0, 1.0, 2.0]))])
+    >>> in_order_of(table, "t").column("t").values
+    array([1., 2., 3.])
+    """
+    column = source.column(time)
+    if column.is_coded:
+        raise ValueError(f"column {time!r} is {column.kind}; rows can be put in order by numbers or dates")
+    return source.take(np.argsort(column.values, kind="stable"))
 
 
 class Clock:
