@@ -122,6 +122,13 @@ def test_pointwise_mutual_information_is_that_of_the_shares():
     assert pmi_matrix(np.outer([1.0, 2.0], [3.0, 4.0])) == pytest.approx(np.zeros((2, 2)), abs=1e-12)
 
 
+def test_counts_are_left_as_they_are():
+    counts = csr_array(np.array([[4.0, 1.0, 0.0], [1.0, 4.0, 3.0]]))
+    before = counts.toarray()
+    assert pmi_matrix(counts, positive=True).nnz < counts.nnz
+    assert counts.toarray().tolist() == before.tolist()
+
+
 def test_bad_counts_are_refused():
     with pytest.raises(ValueError, match="no count above 0 in 2 rows and 3 columns"):
         pmi_matrix(np.zeros((2, 3)))

@@ -230,7 +230,8 @@ def checked_counts(X: Any) -> csr_array:
     ValueError
         If it is no matrix, holds a negative number or none above 0.
     """
-    counts = csr_array(X if issparse(X) else np.atleast_1d(np.asarray(X, dtype=np.float64)), dtype=np.float64)
+    given = X if issparse(X) else np.atleast_1d(np.asarray(X, dtype=np.float64))
+    counts = csr_array(given, dtype=np.float64, copy=True)  # what follows works in place
     if counts.ndim != 2:
         raise ValueError(f"counts must be a matrix, got {counts.ndim} dimensions")
     counts.sum_duplicates()
@@ -280,9 +281,9 @@ def pmi_matrix(counts: ArrayLike | csr_array, positive: bool = False) -> NDArray
     cell_row = np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))
     values = np.log(x.data) + np.log(rows.sum()) - np.log(rows[cell_row]) - np.log(columns[x.indices])
     if positive:
-        found = csr_array((np.maximum(values, 0.0), x.indices, x.indptr), shape=x.shape)
-        found.eliminate_zeros()
-        return found
+        x.data = np.maximum(values, 0.0)
+        x.eliminate_zeros()
+        return x
     out = np.full(x.shape, -np.inf)
     out[rows == 0] = np.nan
     out[:, columns == 0] = np.nan
