@@ -149,11 +149,18 @@ def factorise_shards(
     columns = [_start(shards.column_sums[members] / total, n_components, rng) for members in shards.columns]
     step = partial(_step, loss=loss, learning_rate=learning_rate)
     for _ in range(max_iter):
-        for pairs in _rounds(len(rows), len(columns), rng):
-            moved = engine.map(step, [(rows[i], columns[j], shards.shard(i, j)) for i, j in pairs])
-            for (i, j), (row_side, column_side) in zip(pairs, moved):
-                rows[i], columns[j] = row_side, column_side
+        _pass(shards, rows, columns, step, rng, engine)
     return _collected(rows, shards.rows, shards.shape[0]), _collected(columns, shards.columns, shards.shape[1])
+
+
+def _pass(
+    shards: CountShards, rows: list[_Side], columns: list[_Side], step: partial, rng: Any, engine: Engine
+) -> None:
+    """One step on every shard; replaces the members of `rows` and `columns`."""
+    for pairs in _rounds(len(rows), len(columns), rng):
+        moved = engine.map(step, [(rows[i], columns[j], shards.shard(i, j)) for i, j in pairs])
+        for (i, j), (row_side, column_side) in zip(pairs, moved):
+            rows[i], columns[j] = row_side, column_side
 
 
 def _start(sums: Array, n_components: int, rng: Any) -> _Side:
