@@ -9,6 +9,7 @@ from covey.measure._measure import Measure, get, measures, register
 
 if TYPE_CHECKING:
     from covey.measure.hsic_groups import group_hsic
+    from covey.measure.lagged import LaggedCorrelation, lagged_correlation
     from covey.measure.random_features import (
         RandomFeatures,
         positive_features,
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "LaggedCorrelation": "lagged",
     "RandomFeatures": "random_features",
     "group_hsic": "hsic_groups",
+    "lagged_correlation": "lagged",
     "positive_features": "random_features",
     "random_frequencies": "random_features",
     "simplex_directions": "random_features",
@@ -29,11 +32,13 @@ _HOME = {
 __all__ = [
     "REASONS",
     "AssociationMatrix",
+    "LaggedCorrelation",
     "Measure",
     "RandomFeatures",
     "associate",
     "get",
     "group_hsic",
+    "lagged_correlation",
     "measures",
     "positive_features",
     "random_frequencies",
