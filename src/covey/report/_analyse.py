@@ -21,9 +21,10 @@ from covey.report._factors import latent_factors
 from covey.report._findings import Evidence, findings
 from covey.report._indirect import indirect_links
 from covey.report._interaction import interactions
+from covey.report._lagged import are_in_order, lagged_links
 from covey.report._material import Material, prepare, reordered
 from covey.report._missing import missing_effects
-from covey.report._model import Direction, Group, Lagged, ReportData
+from covey.report._model import Direction, Group, ReportData
 from covey.report._order import order_effects, resemblances, sorted_by
 from covey.report._relevance import relevance
 from covey.report._resampling import N_DRAWS, N_GROUPS
@@ -122,7 +123,10 @@ def analyse(
     with clock("missing values and row order"):
         missing = missing_effects(material)
         drifting, resemblance = order_effects(material), resemblances(material)
-    lagged: tuple[Lagged, ...] = ()
+    with clock("lags"):
+        by = sorted_by(material)
+        ordered = time is not None or are_in_order(material, by, resemblance)
+        lagged = lagged_links(material, {*by, *parts}) if ordered else ()
     directions: tuple[Direction, ...] = ()
     with clock("findings"):
         close = _columns.nearest(matrices["auto"])
@@ -141,7 +145,7 @@ def analyse(
             reversals=turned,
             order=drifting,
             resemblance=resemblance,
-            sorted_by=sorted_by(material),
+            sorted_by=by,
             compositions=wholes,
             factors=factors,
             indirect=indirect,
