@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-quick check bench studies clean
+.PHONY: demo test test-quick check bench studies docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/covey report covey:adult --target income-per-year --out adult.html
@@ -27,6 +27,9 @@ bench: $(VENV)/.bench $(VENV)/.data $(VENV)-ydata/.ready
 studies: $(VENV)/.dev $(VENV)/.data
 	$(BIN)/covey study run --all
 
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -36,6 +39,10 @@ $(VENV)/.core: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.core
 	$(PIP) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.core
+	$(PIP) -e '.[docs]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.dev
@@ -54,4 +61,4 @@ $(VENV)-ydata/.ready:
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-ydata build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-ydata build dist docs/_build docs/api docs/auto_gallery docs/catalogue.rst src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
