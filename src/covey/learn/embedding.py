@@ -24,7 +24,7 @@ from covey.learn.cooccurrence import checked_counts
 Array = NDArray[np.float64]
 Single = NDArray[Any]
 
-STRIP = 256  # rows whose products with a shard's columns stay in the cache of a core
+STRIP = 512  # rows whose products with a shard's columns stay in the cache of a core
 FIRST_SQUARE = 0.1  # what Adagrad's sums of squares start from
 RIDGE = 1e-4  # penalty that makes the vector of a new row unique
 ROWS_A_TASK = 64

@@ -27,9 +27,9 @@ def study(quick: bool, random_state: int) -> Iterator[Claim | str]:
     yield (
         f"Corpus: {N_TOKENS:,} tokens of a hidden Markov chain of {N_TOPICS} topics with {N_WORDS} words each, of "
         f"probabilities that fall as the rank to the power -{ZIPF}; at each token a new topic is drawn with "
-        "probability 0.03. Purity is the share of a word's ten nearest words by cosine similarity that are of its topic; of "
-        "several corpora the worst is claimed. The decomposition is of the positive pointwise mutual information, the "
-        "better of left vectors with and without the singular values. All vectors have 5 components."
+        "probability 0.03. Purity is the share of a word's ten nearest words by cosine similarity that are of its "
+        "topic; of several corpora the worst is claimed. The decomposition is of the positive pointwise mutual "
+        "information, the better of left vectors with and without the singular values. All vectors have 5 components."
     )
     yield "With as many components as topics all sides are near the ceiling, rarest fifth: " + _sentence(
         _purities(counted[0], N_TOPICS)
