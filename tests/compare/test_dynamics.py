@@ -1,0 +1,172 @@
+"""Correlation modes: against regression by definition, planted modes, and the online and embedded forms."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from covey.compare import CorrelationModeDecomposition, EmbeddedCMD, OnlineCMD, mode_references
+
+
+@parametrize_with_checks([CorrelationModeDecomposition(), OnlineCMD(), OnlineCMD(references=[0], n_modes=2)])
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+def walks(n_steps=60, n_modes=4, n_features=80, noise=0.05, seed=0):
+    """Independent random walks, copied with random slopes and intercepts; and the mode of each column."""
+    rng = np.random.default_rng(seed)
+    modes = rng.normal(size=(n_steps, n_modes)).cumsum(axis=0)
+    modes = (modes - modes.mean(axis=0)) / modes.std(axis=0)
+    labels = rng.integers(n_modes, size=n_features)
+    slope = rng.choice([-1, 1], n_features) * rng.uniform(0.5, 2, n_features)
+    x = modes[:, labels] * slope + rng.normal(size=n_features) + noise * rng.normal(size=(n_steps, n_features))
+    return x, labels
+
+
+def test_model_is_the_best_reference_and_its_regression():
+    x, _ = walks(noise=1.0)
+    modes = CorrelationModeDecomposition(n_modes=4).fit(x)
+    correlation = np.corrcoef(x.T)[:, modes.references_]
+    best = np.abs(correlation).argmax(axis=1)
+    np.testing.assert_array_equal(modes.labels_, best)
+    np.testing.assert_allclose(modes.correlation_, correlation[np.arange(80), best], atol=1e-12)
+    lines = [np.polyfit(x[:, modes.references_[best[i]]], x[:, i], 1) for i in range(80)]
+    np.testing.assert_allclose(np.column_stack([modes.slope_, modes.intercept_]), lines, atol=1e-10)
+    residual = ((x - modes.project(x)) ** 2).sum() / ((x - x.mean(axis=0)) ** 2).sum()
+    assert modes.explained_variance_ratio_ == pytest.approx(1 - residual)
+
+
+def test_planted_modes_are_found_by_number_and_by_threshold():
+    x, labels = walks()
+    for parameters in ({"n_modes": 4}, {"threshold": 0.9}, {"n_modes": 4, "n_sampled": 40, "random_state": 0}):
+        modes = CorrelationModeDecomposition(**parameters).fit(x)
+        assert adjusted_rand_score(labels, modes.labels_) == 1
+        assert modes.explained_variance_ratio_ > 0.99
+
+
+def test_reference_is_the_member_of_highest_mean_correlation():
+    x, _ = walks(n_modes=1, n_features=20, noise=1.0)
+    strength = np.abs(np.corrcoef(x.T))
+    assert mode_references(x, 1).tolist() == [strength.mean(axis=1).argmax()]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 1000), st.floats(0.01, 100), st.floats(-1e6, 1e6))
+def test_affine_changes_of_columns_change_no_mode(seed, scale, shift):
+    x, _ = walks(noise=0.5, seed=seed)
+    signs = np.where(np.arange(80) % 2, -scale, scale)
+    one, other = CorrelationModeDecomposition(4).fit(x), CorrelationModeDecomposition(4).fit(x * signs + shift)
+    np.testing.assert_array_equal(one.labels_, other.labels_)
+    np.testing.assert_allclose(np.abs(one.correlation_), np.abs(other.correlation_), atol=1e-6)
+
+
+def test_columns_that_do_not_move():
+    x, _ = walks()
+    x[:, 3] = 1e9
+    x[:, 5] = 0.1
+    modes = CorrelationModeDecomposition(4).fit(x)
+    assert modes.labels_[[3, 5]].tolist() == [-1, -1]
+    assert np.isnan(modes.correlation_[[3, 5]]).all()
+    np.testing.assert_allclose(modes.project(x)[:, [3, 5]], x[:, [3, 5]])
+
+
+@pytest.mark.parametrize("block", [1, 7, 60])
+def test_online_equals_offline(block):
+    x, _ = walks(noise=1.0)
+    x += 1e3
+    online = OnlineCMD(4, n_warmup=15)
+    for start in range(0, 60, block):
+        online.partial_fit(x[start : start + block])
+    given_references = OnlineCMD(references=online.references_).fit(x)
+    best = np.abs(np.corrcoef(x.T)[:, online.references_]).argmax(axis=1)
+    np.testing.assert_array_equal(online.labels_, best)
+    lines = np.array([np.polyfit(x[:, online.references_[best[i]]], x[:, i], 1) for i in range(80)])
+    for model in (online, given_references):
+        np.testing.assert_allclose(model.slope_, lines[:, 0], atol=1e-8)
+        np.testing.assert_allclose(model.intercept_, lines[:, 1], rtol=1e-8, atol=1e-8)
+    assert online.n_seen_ == 60
+
+
+def test_online_lets_its_warm_up_go():
+    x, _ = walks(n_steps=400)
+    online = OnlineCMD(4, n_warmup=20)
+
+    def held():
+        arrays = [*online._history, *(vars(online._moments).values() if online._moments else [])]
+        return sum(array.size for array in arrays if isinstance(array, np.ndarray))
+
+    sizes = [held() for row in x if online.partial_fit(row[None])]
+    assert sizes[18] == 19 * 80
+    assert set(sizes[19:]) == {80 * (4 + 2) + 4}
+
+
+def test_online_is_provisional_until_it_is_warm():
+    x, _ = walks()
+    online = OnlineCMD(4, n_warmup=30).partial_fit(x[:10])
+    assert not online.is_warm_
+    np.testing.assert_array_equal(online.references_, mode_references(x[:10], 4))
+    online.partial_fit(x[10:40]).partial_fit(x[40:])
+    assert online.is_warm_
+    np.testing.assert_array_equal(online.references_, mode_references(x[:40], 4))
+
+
+def test_embedded_ties_the_settled_and_never_a_reference():
+    x, _ = walks(n_steps=60, noise=0.3)
+    cmd = EmbeddedCMD(4, n_warmup=10, every=4, share=0.2, most=0.7)
+    counts = []
+    for row in x:
+        out = cmd.step(row)
+        counts.append(int(cmd.tied.sum()))
+        np.testing.assert_array_equal(out[~cmd.tied], row[~cmd.tied])
+    assert counts[12] == 0 and counts[13] == 16 and counts[17] == 32 and counts[-1] == 56
+    assert not cmd.tied[cmd.online.references_].any()
+    assert cmd.n_sent == sum(80 - n for n in [0, *counts[:-1]])
+    assert not np.allclose(out[cmd.tied], x[-1][cmd.tied])
+
+
+def test_follow_puts_tied_weights_on_a_fixed_line():
+    x, _ = walks(n_steps=40)
+    cmd = EmbeddedCMD(4, n_warmup=10, every=5, share=0.5)
+    for row in x:
+        cmd.step(row)
+    tied = np.flatnonzero(cmd.tied)
+    there = [cmd.follow(x[t])[tied] for t in (3, 17, 30)]
+    references = x[[3, 17, 30]][:, cmd.online.references_]
+    for i in range(len(tied)):
+        points = np.array([row[i] for row in there])
+        fits = [np.polyfit(references[:, m], points, 1, full=True)[1] for m in range(4)]
+        assert min(float(f[0]) if len(f) else 0.0 for f in fits) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("parameters", "word"),
+    [({"n_modes": 0}, "n_modes"), ({"n_sampled": 0}, "n_sampled"), ({"threshold": 1.5}, "threshold")],
+)
+def test_bad_parameters(parameters, word):
+    with pytest.raises(ValueError, match=word):
+        CorrelationModeDecomposition(**parameters).fit(walks()[0])
+
+
+def test_bad_input():
+    x, _ = walks()
+    with pytest.raises(ValueError, match="no column moves"):
+        CorrelationModeDecomposition().fit(np.ones((5, 3)))
+    with pytest.raises(ValueError, match="finite"):
+        mode_references(np.where(np.eye(60, 80) > 0, np.nan, x))
+    with pytest.raises(ValueError, match="n_steps"):
+        mode_references(x[0])
+    with pytest.raises(ValueError, match="n_warmup"):
+        OnlineCMD(n_warmup=1).fit(x)
+    with pytest.raises(ValueError, match="references"):
+        OnlineCMD(references=[80]).fit(x)
+    with pytest.raises(ValueError, match="columns"):
+        CorrelationModeDecomposition(4).fit(x).inverse_transform(x)
+    with pytest.raises(ValueError, match="every"):
+        EmbeddedCMD(every=0)
+    with pytest.raises(ValueError, match="share"):
+        EmbeddedCMD(share=0)
+    with pytest.raises(ValueError, match="one vector"):
+        EmbeddedCMD().step(x)
