@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from covey.learn._shards import CountShards, shard_counts
+    from covey.learn.b_attention import BAttention
     from covey.learn.cooccurrence import Cooccurrence, CooccurrenceCounter, level_cooccurrence, pmi_matrix
     from covey.learn.deep_cca import SSLEY, DeepCCAEY, EYLoss
     from covey.learn.embedding import Swivel, SwivelLoss
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from covey.learn.sparse_cca import PrimalDualSparseCCA, SparseCCA, mate_retrieval
 
 _HOME = {
+    "BAttention": "b_attention",
     "Cooccurrence": "cooccurrence",
     "CooccurrenceCounter": "cooccurrence",
     "CountShards": "_shards",
@@ -33,6 +35,7 @@ _HOME = {
 }
 
 __all__ = [
+    "BAttention",
     "Cooccurrence",
     "CooccurrenceCounter",
     "CountShards",
