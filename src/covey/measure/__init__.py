@@ -8,6 +8,7 @@ from covey.measure._matrix import REASONS, AssociationMatrix
 from covey.measure._measure import Measure, get, measures, register
 
 if TYPE_CHECKING:
+    from covey.measure.horizon import HorizonCorrelation, horizon_correlation, optimal_horizon, sign_change
     from covey.measure.hsic_groups import group_hsic
     from covey.measure.lagged import LaggedCorrelation, lagged_correlation
     from covey.measure.random_features import (
@@ -17,14 +18,22 @@ if TYPE_CHECKING:
         simplex_directions,
         trigonometric_features,
     )
+    from covey.measure.sentiment import cumulative_sentiment, headline_polarity, net_sentiment
 
 _HOME = {
+    "HorizonCorrelation": "horizon",
     "LaggedCorrelation": "lagged",
     "RandomFeatures": "random_features",
+    "cumulative_sentiment": "sentiment",
     "group_hsic": "hsic_groups",
+    "headline_polarity": "sentiment",
+    "horizon_correlation": "horizon",
     "lagged_correlation": "lagged",
+    "net_sentiment": "sentiment",
+    "optimal_horizon": "horizon",
     "positive_features": "random_features",
     "random_frequencies": "random_features",
+    "sign_change": "horizon",
     "simplex_directions": "random_features",
     "trigonometric_features": "random_features",
 }
@@ -32,17 +41,24 @@ _HOME = {
 __all__ = [
     "REASONS",
     "AssociationMatrix",
+    "HorizonCorrelation",
     "LaggedCorrelation",
     "Measure",
     "RandomFeatures",
     "associate",
+    "cumulative_sentiment",
     "get",
     "group_hsic",
+    "headline_polarity",
+    "horizon_correlation",
     "lagged_correlation",
     "measures",
+    "net_sentiment",
+    "optimal_horizon",
     "positive_features",
     "random_frequencies",
     "register",
+    "sign_change",
     "simplex_directions",
     "trigonometric_features",
 ]
