@@ -1,0 +1,38 @@
+"""Which features should I keep, and which rows?"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from covey.select.importance_resampling import (
+        HashedNgramFeatures,
+        ImportanceResampler,
+        effective_sample_size,
+        gumbel_top_k,
+        kl_reduction,
+        log_importance_weights,
+    )
+
+_HOME = {
+    "HashedNgramFeatures": "importance_resampling",
+    "ImportanceResampler": "importance_resampling",
+    "effective_sample_size": "importance_resampling",
+    "gumbel_top_k": "importance_resampling",
+    "kl_reduction": "importance_resampling",
+    "log_importance_weights": "importance_resampling",
+}
+
+__all__ = [
+    "HashedNgramFeatures",
+    "ImportanceResampler",
+    "effective_sample_size",
+    "gumbel_top_k",
+    "kl_reduction",
+    "log_importance_weights",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:  # scikit-learn takes a second to import
+        return getattr(import_module(f"covey.select.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
