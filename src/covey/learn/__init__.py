@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from covey.learn._shards import CountShards, shard_counts
     from covey.learn.b_attention import BAttention
+    from covey.learn.concepts import ConceptEmbedding, patient_vectors
     from covey.learn.cooccurrence import Cooccurrence, CooccurrenceCounter, level_cooccurrence, pmi_matrix
     from covey.learn.deep_cca import SSLEY, DeepCCAEY, EYLoss
     from covey.learn.embedding import Swivel, SwivelLoss
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "BAttention": "b_attention",
+    "ConceptEmbedding": "concepts",
     "Cooccurrence": "cooccurrence",
     "CooccurrenceCounter": "cooccurrence",
     "CountShards": "_shards",
@@ -30,12 +32,14 @@ _HOME = {
     "SwivelLoss": "embedding",
     "level_cooccurrence": "cooccurrence",
     "mate_retrieval": "sparse_cca",
+    "patient_vectors": "concepts",
     "pmi_matrix": "cooccurrence",
     "shard_counts": "_shards",
 }
 
 __all__ = [
     "BAttention",
+    "ConceptEmbedding",
     "Cooccurrence",
     "CooccurrenceCounter",
     "CountShards",
@@ -52,6 +56,7 @@ __all__ = [
     "SwivelLoss",
     "level_cooccurrence",
     "mate_retrieval",
+    "patient_vectors",
     "pmi_matrix",
     "shard_counts",
 ]
