@@ -7,6 +7,13 @@ from covey.structure.graph import maximum_spanning_tree, threshold_graph
 from covey.structure.groups import FeatureGroups, RedundantGroup, feature_groups, redundancy
 
 if TYPE_CHECKING:
+    from covey.structure.databases import (
+        correlated_databases,
+        database_correlation_test,
+        databases_phase_diagram,
+        detection_threshold,
+        sum_test_power,
+    )
     from covey.structure.factors import CorrelationThresholdFactor, independent_maximal_cliques
     from covey.structure.homophily import (
         class_controlled_feature_homophily,
@@ -43,11 +50,15 @@ _HOME = {
     "bcubed": "similarity",
     "class_controlled_feature_homophily": "homophily",
     "class_homophily": "homophily",
+    "correlated_databases": "databases",
     "correlation_clustering": "multicut",
     "correlation_network": "networks",
     "csbm_x": "homophily",
     "cycle_map": "networks",
+    "database_correlation_test": "databases",
+    "databases_phase_diagram": "databases",
     "dense_gaec": "multicut",
+    "detection_threshold": "databases",
     "distance_degree": "networks",
     "feature_homophily": "homophily",
     "graph_convolution": "homophily",
@@ -56,6 +67,7 @@ _HOME = {
     "multi_test_similarity": "similarity",
     "multicut_objective": "multicut",
     "shuffle_features": "homophily",
+    "sum_test_power": "databases",
 }
 
 __all__ = [
@@ -70,11 +82,15 @@ __all__ = [
     "bcubed",
     "class_controlled_feature_homophily",
     "class_homophily",
+    "correlated_databases",
     "correlation_clustering",
     "correlation_network",
     "csbm_x",
     "cycle_map",
+    "database_correlation_test",
+    "databases_phase_diagram",
     "dense_gaec",
+    "detection_threshold",
     "distance_degree",
     "feature_groups",
     "feature_homophily",
@@ -86,6 +102,7 @@ __all__ = [
     "multicut_objective",
     "redundancy",
     "shuffle_features",
+    "sum_test_power",
     "threshold_graph",
 ]
 
