@@ -49,7 +49,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "show_memory": False,
-    "min_reported_time": 1e9,
+    "write_computation_times": False,
     "abort_on_example_error": True,
 }
 
@@ -58,6 +58,7 @@ html_title = "covey"
 html_static_path = ["_static"]
 html_css_files = ["covey.css"]
 html_sidebars = {"index": [], "catalogue": [], "performance": []}
+html_context = {"default_mode": "auto"}
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {

@@ -61,7 +61,8 @@ def thumbnail(figure: go.Figure, path: str | Path) -> None:
 
 
 def _draw(axes: Any, trace: Any) -> None:
-    x, y = _values(trace.x), _values(trace.y)
+    y = _values(trace.y)
+    x = np.arange(len(y)) if trace.x is None else _values(trace.x)
     if trace.type == "heatmap":
         axes.imshow(_values(trace.z), aspect="auto", cmap="RdBu" if (trace.zmin or 0) < 0 else "viridis")
     elif trace.type == "bar" and trace.orientation == "h":

@@ -26,13 +26,14 @@ def kind_of(item: Any) -> str:
 def api_page(package: str) -> str:
     """Source of the page that lists the public names of one sub-package."""
     items = public_objects(package)
+    in_order = sorted(items, key=lambda name: name.rpartition(".")[2].lower())
     lines = [*_heading(f"covey.{package}"), inspect.getdoc(import_module(f"covey.{package}")) or "", ""]
     for kind, title in (("class", "Classes"), ("function", "Functions"), ("data", "Constants and types")):
-        names = sorted((name for name, item in items.items() if kind_of(item) == kind), key=str.lower)
+        names = [name for name in in_order if kind_of(items[name]) == kind]
         if names:
             rows = [(f":py:obj:`~{name}`", summary(items[name])) for name in names]
             lines += [*_heading(title, "-"), *_table(("name", "what it is"), rows, "30 70")]
-    lines += [".. toctree::", "   :hidden:", "", *(f"   generated/{name}" for name in sorted(items, key=str.lower)), ""]
+    lines += [".. toctree::", "   :hidden:", "", *(f"   generated/{name}" for name in in_order), ""]
     return "\n".join(lines)
 
 
@@ -82,32 +83,28 @@ def api_index(packages: list[str]) -> str:
 
 
 def catalogue_page(rows: list[Method]) -> str:
-    """Source of the table of published systems."""
-    documented = {id(item): name for room in {row.room for row in rows} for name, item in public_objects(room).items()}
-    table = [
-        (
-            row.id,
-            f"`{_escape(row.title)} <{row.url}>`__ ({row.year})",
-            row.room,
-            f":py:obj:`~{documented[id(row.load())]}`",
-            _escape(row.summary),
-            _verdict(row),
-        )
-        for row in sorted(rows, key=lambda row: (row.room, row.id))
-    ]
-    heads = ("id", "published system", "room", "start with", "what you get", "its study")
+    """Source of the tables of published systems, one a room."""
     intro = (
-        f"{len(rows)} systems. Each has a study: a small run that measures the paper's claims. "
-        "``covey methods s311`` shows one of them in a shell, and ``covey study run s311`` runs its study. "
-        "The last full run is on the page :doc:`studies`."
+        f"{len(rows)} systems. Each has a study: a small run that measures the paper's claims. ``covey methods s311`` "
+        "shows one of them in a shell, and ``covey study run s311`` runs its study. Where a claim does not hold, the "
+        "table says so. The last full run is on the page :doc:`studies`."
     )
-    return "\n".join(
-        [*_heading("Published systems in this release"), intro, "", *_table(heads, table, "10 34 10 14 30 12")]
-    )
-
-
-def _verdict(row: Method) -> str:
-    return f"not every claim holds: {_escape(row.not_held)}" if row.not_held else "its claims hold"
+    lines = [*_heading("Published systems"), intro, ""]
+    for room in packages():
+        documented = {id(item): name for name, item in public_objects(room).items()}
+        table = [
+            (
+                f"`{_escape(row.title)} <{row.url}>`__, {row.year} ({row.id})",
+                f":py:obj:`~{documented[id(row.load())]}`",
+                _escape(row.summary) + (f" **Not every claim holds:** {_escape(row.not_held)}" if row.not_held else ""),
+            )
+            for row in sorted(rows, key=lambda row: row.id)
+            if row.room == room
+        ]
+        if table:
+            heads = ("published system", "start with", "what you get")
+            lines += [*_heading(f"covey.{room}", "-"), *_table(heads, table, "40 15 45")]
+    return "\n".join(lines)
 
 
 def _first_line(module: Any) -> str:
