@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -113,8 +113,8 @@ def network(mixer: str, seed: int) -> nn.Sequential:
     return net
 
 
-def _mixer(kind: type[nn.Module], seed: int):  # type: ignore[no-untyped-def]
-    return lambda k: kind(p=0.5, alpha=0.1, random_state=[seed, k])
+def _mixer(kind: type[nn.Module], seed: int) -> Callable[[int], nn.Module]:
+    return lambda k: kind(p=0.5, alpha=0.1, random_state=np.random.default_rng([seed, k]))
 
 
 def _accuracy(mixer: str, held_out: str, seed: int) -> float:
