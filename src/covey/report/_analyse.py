@@ -17,6 +17,7 @@ from covey.measure import AssociationMatrix
 from covey.report import _columns
 from covey.report._composition import compositions, ties, with_log_ratios
 from covey.report._determination import determinations, determined, leaks
+from covey.report._direction import direction_hints
 from covey.report._factors import latent_factors
 from covey.report._findings import Evidence, findings
 from covey.report._indirect import indirect_links
@@ -24,7 +25,7 @@ from covey.report._interaction import interactions
 from covey.report._lagged import are_in_order, lagged_links
 from covey.report._material import Material, prepare, reordered
 from covey.report._missing import missing_effects
-from covey.report._model import Direction, Group, ReportData
+from covey.report._model import Group, ReportData
 from covey.report._order import order_effects, resemblances, sorted_by
 from covey.report._relevance import relevance
 from covey.report._resampling import N_DRAWS, N_GROUPS
@@ -127,7 +128,9 @@ def analyse(
         by = sorted_by(material)
         ordered = time is not None or are_in_order(material, by, resemblance)
         lagged = lagged_links(material, {*by, *parts}) if ordered else ()
-    directions: tuple[Direction, ...] = ()
+    with clock("direction hints"):
+        aside = {*parts, *resemblance, *by, *(effect.name for effect in drifting)}
+        directions = direction_hints(material, matrices["auto"], aside)
     with clock("findings"):
         close = _columns.nearest(matrices["auto"])
         columns = tuple(replace(card, nearest=close.get(card.name, ())) for card in cards)

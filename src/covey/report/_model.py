@@ -216,14 +216,14 @@ class Lagged:
 class Direction:
     """A pair whose joint distribution a location-scale noise model fits in one direction only.
 
-    `advantage` is by how much the fit from `cause` to `effect` is better, `agreement` the share of bootstrap samples
-    that say so.
+    `fits` is the p-value of independence of the noise and `cause` in that direction, `fails` that of the noise and
+    `effect` in the other; each the less favourable of two halves of the rows.
     """
 
     cause: str
     effect: str
-    advantage: float
-    agreement: float
+    fits: float
+    fails: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,12 +120,11 @@ def _direction_finding(pair: Direction) -> Finding:
     return Finding(
         "direction",
         f"{name(pair.effect)} is easier to explain by {name(pair.cause)} than the other way round",
-        f"A curve with noise of varying width fits {name(pair.effect)} given {name(pair.cause)}, with residuals that "
-        f"do not depend on it, and fails in the other direction (in {percent(pair.agreement)} of bootstrap samples). "
-        "If one of the two causes the other, and nothing else causes both, this speaks for "
-        f"{name(pair.cause)} as the cause.",
+        f"A curve with noise of varying width fits {name(pair.effect)} given {name(pair.cause)}: the noise does not "
+        f"depend on it (p = {number(pair.fits)}). In the other direction it does. If one of the two causes the other, "
+        f"and nothing else causes both, this speaks for {name(pair.cause)} as the cause.",
         "Take it as a hint to check, not as proof: an experiment or knowledge of how the data arose decides.",
         0.33,
         View("pair", (pair.cause, pair.effect)),
-        {"advantage": pair.advantage, "agreement": pair.agreement},
+        {"p of fit": pair.fits, "p of the other direction": pair.fails},
     )
