@@ -22,9 +22,9 @@ Times = Sequence[Sequence[float]]
 
 def patient_vectors(
     patients: Sequence[Codes],
-    vectors: Mapping[Hashable, Array],
+    vectors: Mapping[Any, Array],
     pooling: str = "mean",
-    weights: Mapping[Hashable, float] | None = None,
+    weights: Mapping[Any, float] | None = None,
 ) -> Array:
     """Sum or mean of the vectors of each patient's codes.
 
