@@ -20,4 +20,6 @@ NAMES = (
     "vertical_gbdt",
     "cca",
     "factors",
+    "multicut",
+    "swivel",
 )
