@@ -10,21 +10,38 @@ if TYPE_CHECKING:
     from covey.learn.cooccurrence import Cooccurrence, CooccurrenceCounter, level_cooccurrence, pmi_matrix
     from covey.learn.deep_cca import SSLEY, DeepCCAEY, EYLoss
     from covey.learn.embedding import Swivel, SwivelLoss
+    from covey.learn.mi_bounds import (
+        BilinearCritic,
+        ConcatCritic,
+        InfoNCE,
+        MutualInformationBound,
+        NWJBound,
+        RealNVP,
+        SeparableCritic,
+        maximise_bound,
+    )
     from covey.learn.multiview import MultiviewCCA, MultiviewPLS, StochasticCCA, StochasticPLS
     from covey.learn.sparse_cca import PrimalDualSparseCCA, SparseCCA, mate_retrieval
 
 _HOME = {
     "BAttention": "b_attention",
+    "BilinearCritic": "mi_bounds",
+    "ConcatCritic": "mi_bounds",
     "ConceptEmbedding": "concepts",
     "Cooccurrence": "cooccurrence",
     "CooccurrenceCounter": "cooccurrence",
     "CountShards": "_shards",
     "DeepCCAEY": "deep_cca",
     "EYLoss": "deep_cca",
+    "InfoNCE": "mi_bounds",
     "MultiviewCCA": "multiview",
     "MultiviewPLS": "multiview",
+    "MutualInformationBound": "mi_bounds",
+    "NWJBound": "mi_bounds",
     "PrimalDualSparseCCA": "sparse_cca",
+    "RealNVP": "mi_bounds",
     "SSLEY": "deep_cca",
+    "SeparableCritic": "mi_bounds",
     "SparseCCA": "sparse_cca",
     "StochasticCCA": "multiview",
     "StochasticPLS": "multiview",
@@ -32,6 +49,7 @@ _HOME = {
     "SwivelLoss": "embedding",
     "level_cooccurrence": "cooccurrence",
     "mate_retrieval": "sparse_cca",
+    "maximise_bound": "mi_bounds",
     "patient_vectors": "concepts",
     "pmi_matrix": "cooccurrence",
     "shard_counts": "_shards",
@@ -39,16 +57,23 @@ _HOME = {
 
 __all__ = [
     "BAttention",
+    "BilinearCritic",
+    "ConcatCritic",
     "ConceptEmbedding",
     "Cooccurrence",
     "CooccurrenceCounter",
     "CountShards",
     "DeepCCAEY",
     "EYLoss",
+    "InfoNCE",
     "MultiviewCCA",
     "MultiviewPLS",
+    "MutualInformationBound",
+    "NWJBound",
     "PrimalDualSparseCCA",
+    "RealNVP",
     "SSLEY",
+    "SeparableCritic",
     "SparseCCA",
     "StochasticCCA",
     "StochasticPLS",
@@ -56,6 +81,7 @@ __all__ = [
     "SwivelLoss",
     "level_cooccurrence",
     "mate_retrieval",
+    "maximise_bound",
     "patient_vectors",
     "pmi_matrix",
     "shard_counts",
