@@ -31,7 +31,7 @@ class BAttention(nn.Module):
     temperature : float
         Of the softmax, positive.
     generator : torch.Generator, optional
-        Draws the weights.
+        Draws the weights; by default one with seed 0.
 
     References
     ----------
