@@ -9,6 +9,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
 import figures  # noqa: E402
+import rooms  # noqa: E402
 
 import covey  # noqa: E402
 
@@ -34,6 +35,7 @@ myst_enable_extensions = ["colon_fence"]
 
 autodoc_typehints = "none"  # the docstrings say types, with shapes
 autodoc_member_order = "bysource"
+default_role = "py:obj"
 numpydoc_show_class_members = False
 add_module_names = False
 python_use_unqualified_type_names = True
@@ -42,6 +44,8 @@ toc_object_entries = False
 sphinx_gallery_conf = {
     "examples_dirs": ["gallery"],
     "gallery_dirs": ["auto_gallery"],
+    "within_subsection_order": rooms.HouseOrder,
+    "run_stale_examples": True,  # what they show depends on the package
     "filename_pattern": r"plot_",
     "image_scrapers": (figures.scraper,),
     "reset_modules": (),

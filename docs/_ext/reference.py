@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from rooms import packages, page, public_objects, rooms
 from sphinx.util.docutils import SphinxDirective
 
@@ -148,15 +149,24 @@ def write(app: Any, config: Any) -> None:
 
 
 class Rooms(SphinxDirective):
-    """Table of the rooms: the question (the title of the room's page), the package, how much is in it."""
+    """Table of the rooms: the question (the title of the room's page), the package, how much is in it.
+
+    With the option ``:pages:`` the rooms' pages hang below the page in the site's tree, in the order of the house.
+    """
+
+    option_spec = {"pages": directives.flag}  # noqa: RUF012
 
     def run(self) -> list[nodes.Node]:
         """Nodes of the table."""
+        self.env.note_reread()
         lines = ["| the question | room | public names | published systems |", "|---|---|---:|---:|"]
         for room in rooms():
             systems = sum(method.room == room for method in methods())
             names = len(public_objects(room))
             lines.append(f"| {self._question(room)} | `covey.{room}` | {names} | {systems or ''} |")
+        if "pages" in self.options:
+            pages = [f"/rooms/{room}" for room in rooms() if page(room).exists()]
+            lines += ["", "```{toctree}", ":hidden:", "", *pages, "```"]
         return self.parse_text_to_nodes("\n".join(lines))
 
     @staticmethod

@@ -75,6 +75,21 @@ def example(room: str) -> Path:
     return EXAMPLES / f"plot_{room}.py"
 
 
+class HouseOrder:
+    """Sphinx-gallery's sort key: examples in the order of the house."""
+
+    def __init__(self, src_dir: str) -> None:
+        self.order = rooms()
+
+    def __call__(self, filename: str) -> tuple[int, str]:
+        """Position of the room of ``plot_<room>.py``; other examples come last."""
+        room = Path(filename).stem.removeprefix("plot_")
+        return (self.order.index(room) if room in self.order else len(self.order), filename)
+
+    def __repr__(self) -> str:
+        return "<HouseOrder>"
+
+
 if __name__ == "__main__":
     for name in sys.argv[1:]:
         if page(name).exists():

@@ -21,6 +21,7 @@ class Run(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Nodes of the code and of its output."""
+        self.env.note_reread()  # what comes out may change when the package does
         code = "\n".join(self.content)
         namespace = self.env.temp_data.setdefault("run_namespace", {"__name__": "__main__"})
         printed, value = execute(code, namespace)

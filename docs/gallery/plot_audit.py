@@ -30,6 +30,6 @@ for name, share in (
     ("all pairs", test.background),
 ):
     figure.add_scatter(x=gap, y=share, mode="lines", name=name)
-figure.update_layout(xaxis_title="rows apart, at most", yaxis_title="share of pairs", legend={"orientation": "h"})
-figure.update_layout(legend={"y": 1.1})
+figure.update_layout(xaxis_title="rows apart, at most", yaxis_title="share of pairs")
+figure.update_layout(legend={"orientation": "h", "y": 1.1})
 figure.show()

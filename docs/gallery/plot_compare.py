@@ -23,8 +23,8 @@ for _ in range(30):
 history = np.array(history)
 
 modes = CorrelationModeDecomposition(n_modes=3, random_state=0).fit(history)
-print(f"held-out accuracy of the network: {network.score(X_test / 16, y_test):.3f}")
-print(f"variance of {history.shape[1]:,} courses that three explain: {modes.explained_variance_ratio_:.1%}")
+print(f"held-out accuracy: {network.score(X_test / 16, y_test):.3f}")
+print(f"courses: {history.shape[1]:,}, variance explained by three: {modes.explained_variance_ratio_:.1%}")
 
 # %%
 # The courses of the modes, each from 0 at its start to its furthest point, and how many weights follow it.

@@ -14,13 +14,13 @@ report = covey.report("covey:german_credit", target="credit")
 print(report)
 
 # %%
-# The findings by their kind:
+# The first finding as a picture: strength of association with the target.
 
-kinds = sorted({finding.kind for finding in report.findings})
-counts = [sum(finding.kind == kind for finding in report.findings) for kind in kinds]
-go.Figure(go.Bar(x=counts, y=kinds, orientation="h")).show()
+matrix = covey.associate("covey:german_credit", target="credit")
+names, _, strengths = zip(*matrix.top(10))
+go.Figure(go.Bar(x=strengths[::-1], y=names[::-1], orientation="h")).show()
 
 # %%
 # The page itself, as a notebook shows it and as ``report.save("credit.html")`` writes it:
 
-report  # noqa: B018
+report

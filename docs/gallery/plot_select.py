@@ -26,8 +26,8 @@ print(f"above 50,000 in the pool:   {rich[pool].mean():.1%}")
 print(f"above 50,000 in the choice: {rich[chosen].mean():.1%}")
 
 # %%
-# Education in the pool, the choice and the target. The choice lies between: half of its model of the target is the pool
-# (``alpha=0.5``), so that it does not chase what 300 rows happen to lack.
+# Education in the pool, the choice and the target. The choice goes the way of the target, and beyond it: columns are
+# weighed one by one, so that several that say the same count several times.
 
 education = np.asarray(table["education"].labels())
 levels = sorted(set(education), key=lambda level: -np.mean(education[target] == level))[:8]
