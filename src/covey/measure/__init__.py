@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from covey.measure.horizon import HorizonCorrelation, horizon_correlation, optimal_horizon, sign_change
     from covey.measure.hsic_groups import group_hsic
     from covey.measure.lagged import LaggedCorrelation, lagged_correlation
+    from covey.measure.mantel import MantelTest, mantel_test
     from covey.measure.random_features import (
         RandomFeatures,
         positive_features,
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 _HOME = {
     "HorizonCorrelation": "horizon",
     "LaggedCorrelation": "lagged",
+    "MantelTest": "mantel",
     "RandomFeatures": "random_features",
     "cumulative_sentiment": "sentiment",
     "group_hsic": "hsic_groups",
     "headline_polarity": "sentiment",
     "horizon_correlation": "horizon",
     "lagged_correlation": "lagged",
+    "mantel_test": "mantel",
     "net_sentiment": "sentiment",
     "optimal_horizon": "horizon",
     "positive_features": "random_features",
@@ -43,6 +46,7 @@ __all__ = [
     "AssociationMatrix",
     "HorizonCorrelation",
     "LaggedCorrelation",
+    "MantelTest",
     "Measure",
     "RandomFeatures",
     "associate",
@@ -52,6 +56,7 @@ __all__ = [
     "headline_polarity",
     "horizon_correlation",
     "lagged_correlation",
+    "mantel_test",
     "measures",
     "net_sentiment",
     "optimal_horizon",
