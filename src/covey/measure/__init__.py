@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from covey.measure.hsic_groups import group_hsic
     from covey.measure.lagged import LaggedCorrelation, lagged_correlation
     from covey.measure.mantel import MantelTest, mantel_test
+    from covey.measure.maps import MapMaskCorrelation, itti_saliency, map_mask_correlation
     from covey.measure.random_features import (
         RandomFeatures,
         positive_features,
@@ -25,13 +26,16 @@ _HOME = {
     "HorizonCorrelation": "horizon",
     "LaggedCorrelation": "lagged",
     "MantelTest": "mantel",
+    "MapMaskCorrelation": "maps",
     "RandomFeatures": "random_features",
     "cumulative_sentiment": "sentiment",
     "group_hsic": "hsic_groups",
     "headline_polarity": "sentiment",
     "horizon_correlation": "horizon",
+    "itti_saliency": "maps",
     "lagged_correlation": "lagged",
     "mantel_test": "mantel",
+    "map_mask_correlation": "maps",
     "net_sentiment": "sentiment",
     "optimal_horizon": "horizon",
     "positive_features": "random_features",
@@ -47,6 +51,7 @@ __all__ = [
     "HorizonCorrelation",
     "LaggedCorrelation",
     "MantelTest",
+    "MapMaskCorrelation",
     "Measure",
     "RandomFeatures",
     "associate",
@@ -55,8 +60,10 @@ __all__ = [
     "group_hsic",
     "headline_polarity",
     "horizon_correlation",
+    "itti_saliency",
     "lagged_correlation",
     "mantel_test",
+    "map_mask_correlation",
     "measures",
     "net_sentiment",
     "optimal_horizon",
