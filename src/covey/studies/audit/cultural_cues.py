@@ -66,7 +66,7 @@ def study(quick: bool, random_state: int) -> Iterator[Claim | str]:
         f"Answers of {LENGTH} words: half of the topic, half of words of the group and of groups near "
         "it. Nearness is in the attributes (full dependence), or in a geometry of its own, which is what makes pairs "
         "of groups dependent without any tie to the attributes. Six attributes with heavy tails (Student's t with 3 "
-        "degrees): with normal ones Kendall's own p-value is nearly right at this noise, and its bound could not be shown."
+        "degrees): with normal ones Kendall's own p-value is nearly right at this noise."
     )
 
 
