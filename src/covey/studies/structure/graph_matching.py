@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from covey.structure.matching import (
     CorrelatedGraphs,
@@ -26,17 +27,20 @@ Match = Callable[[CorrelatedGraphs], Any]
 @study_of("s385")
 def study(quick: bool, random_state: int) -> Iterator[Claim | str]:
     """Share of nodes matched right at three correlations, before refinement and after it, and time."""
-    seeds = np.random.SeedSequence(random_state).spawn(3 if quick else 10)
-    yield from _strong(seeds)
-    yield from _weaker(seeds[: 2 if quick else 10])
-    yield _time(np.random.default_rng(random_state), n_nodes=600 if quick else 1000)
+    seeds = np.random.SeedSequence(random_state).spawn(2 if quick else 10)
+    with threadpool_limits(1, user_api="blas"):
+        yield from _strong(seeds)
+        yield from _weaker(seeds[: 1 if quick else 10])
+    if not quick:
+        yield _time(np.random.default_rng(random_state), n_nodes=1000)
     yield (
         "Three equal communities of 600 nodes in all, edges with probability 0.5 inside and 0.2 between. On one of "
         "these graphs at correlation 0.9, measured apart, scipy's FAQ from its default start matches 0.02 of the nodes."
     )
     yield (
         "The paper splits sets by the expected number of edges. Taking off what a node's own degree leads to expect "
-        "and counting sizes of sets raises the share before refinement from 0.50 to 0.92 (3 runs, measured apart)."
+        "and counting sizes of sets raises the share before refinement at correlation 0.9 from 0.50 (3 runs, measured "
+        "apart) to the one above."
     )
 
 
