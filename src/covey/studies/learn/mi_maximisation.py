@@ -148,14 +148,9 @@ def _critics(seed: int, runs: int) -> Iterator[Claim | str]:
     found = np.array([[_trained(seed + k, *kind) for kind in kinds] for k in range(runs)]).mean(axis=0)
     trained, other, accuracy = found.T
     listed = [f"{b} {c} {t:.2f} / {o:.2f} / {a:.3f}" for (b, c), t, o, a in zip(kinds, trained, other, accuracy)]
-    yield Claim(
-        "rank correlation of the maximised bound and probe accuracy over 2 bounds x 3 critics",
-        spearman(trained, accuracy),
-        0.5,
-        "<=",
-        baseline=spearman(other, accuracy),
-        baseline_name="of the bound on other rows",
-    )
+    for where, values in (("the rows trained on", trained), ("other rows", other)):
+        text = f"rank correlation of probe accuracy with the bound on {where}, 2 bounds x 3 critics"
+        yield Claim(text, spearman(values, accuracy), 0.5, "<=")
     yield "Nats on the rows trained on / on others / probe accuracy: " + "; ".join(listed) + "."
     yield (
         f"The encoders are trained for {STEPS} steps. Stopped after 150, where bounds are a third below, the rank "
