@@ -8,6 +8,7 @@ from covey.measure._matrix import REASONS, AssociationMatrix
 from covey.measure._measure import Measure, get, measures, register
 
 if TYPE_CHECKING:
+    from covey.measure.concordance import concordance_correlation
     from covey.measure.horizon import HorizonCorrelation, horizon_correlation, optimal_horizon, sign_change
     from covey.measure.hsic_groups import group_hsic
     from covey.measure.lagged import LaggedCorrelation, lagged_correlation
@@ -28,6 +29,7 @@ _HOME = {
     "MantelTest": "mantel",
     "MapMaskCorrelation": "maps",
     "RandomFeatures": "random_features",
+    "concordance_correlation": "concordance",
     "cumulative_sentiment": "sentiment",
     "group_hsic": "hsic_groups",
     "headline_polarity": "sentiment",
@@ -55,6 +57,7 @@ __all__ = [
     "Measure",
     "RandomFeatures",
     "associate",
+    "concordance_correlation",
     "cumulative_sentiment",
     "get",
     "group_hsic",
