@@ -63,6 +63,19 @@ def test_tail_in_many_features_is_normal():
     assert found == pytest.approx(stats.norm.sf(z), rel=0.05)
 
 
+@pytest.mark.parametrize("d", [1, 10, 1000, 10_000])
+@pytest.mark.parametrize("z", [2.0, 6.0, 10.0])
+def test_small_tails_are_those_of_the_law(d, z):
+    """Given the rows of one database the sum is normal."""
+    t, spread = z * np.sqrt(d), np.sqrt(2.0 * d)
+    peak = max(d, d / 2 + t / 2)
+    density = lambda c: stats.norm.sf(t / np.sqrt(c)) * stats.chi2.pdf(c, d)  # noqa: E731
+    bounds = max(0.0, d - 12 * spread), d + 60 * spread + 10 * t / np.sqrt(d)
+    expected = integrate.quad(density, *bounds, points=[d, peak], limit=500, epsabs=0.0, epsrel=1e-7)[0]
+    assert _sum_tail(t, d, 0.0) == pytest.approx(expected, rel=1e-4)
+    assert _sum_tail(-t, d, 0.0) == pytest.approx(1.0 - expected)
+
+
 def test_cosine_tail_and_default_threshold():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(100_000, 4))
@@ -126,6 +139,10 @@ def test_phase_diagram_is_the_same_for_the_same_seed():
         (lambda: database_correlation_test([[1.0]], [[1.0]], "mean"), "method"),
         (lambda: database_correlation_test([[1.0]], [[1.0]], "count"), "one feature"),
         (lambda: database_correlation_test([[1.0]], [[1.0]], "assignment"), "n_permutations"),
+        (lambda: database_correlation_test([[1.0]], [[1.0]], n_permutations=-1), "n_permutations"),
+        (lambda: database_correlation_test(np.eye(2), np.eye(2), "count", threshold=np.nan), "threshold"),
+        (lambda: databases_phase_diagram([0.1], [3], n_trials=0), "n_trials"),
+        (lambda: correlated_databases(0, 2, 0.5), "n_rows"),
         (lambda: correlated_databases(3, 2, 1.5), "correlation"),
         (lambda: sum_test_power(-2.0, 3), "correlation"),
         (lambda: sum_test_power(0.5, 0), "n_features"),

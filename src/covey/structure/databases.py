@@ -16,7 +16,7 @@ from covey.measure._null import permutation_pvalue
 Array = NDArray[np.float64]
 Method = Literal["sum", "count", "assignment"]
 
-N_QUANTILES = 1000  # of the distribution that tails are averaged over
+N_NODES = 2000  # of the integral over a chi-square variable
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ def correlated_databases(
     Raises
     ------
     ValueError
-        If `correlation` lies outside -1..1.
+        If `correlation` lies outside -1..1, or there is no row or feature.
 
     Examples
     --------
@@ -72,6 +72,8 @@ def correlated_databases(
     True
     """
     _check_correlation(correlation)
+    if min(n_rows, n_features) < 1:
+        raise ValueError(f"n_rows and n_features must be at least 1, got {n_rows} and {n_features}")
     rng = np.random.default_rng(random_state)
     x = rng.normal(size=(n_rows, n_features))
     partner = correlation * x + np.sqrt(1.0 - correlation**2) * rng.normal(size=x.shape)
@@ -119,7 +121,7 @@ def database_correlation_test(
     ------
     ValueError
         If the databases differ in shape or hold missing values, `method` is unknown, ``"count"`` has fewer than two
-        features, or ``"assignment"`` no permutations.
+        features or a threshold outside -1..1, `n_permutations` is negative, or ``"assignment"`` has no permutations.
 
     References
     ----------
@@ -136,6 +138,10 @@ def database_correlation_test(
         raise ValueError(f"method must be 'sum', 'count' or 'assignment', got {method!r}")
     if method == "count" and x.shape[1] < 2:
         raise ValueError("the cosine of rows with one feature is 1 or -1; use method='sum'")
+    if n_permutations < 0:
+        raise ValueError(f"n_permutations must be at least 0, got {n_permutations}")
+    if threshold is not None and not -1.0 <= threshold <= 1.0:
+        raise ValueError(f"threshold is of a cosine and must lie in -1..1, got {threshold}")
     if method == "assignment" and n_permutations < 1:
         raise ValueError("method='assignment' has no p-value in closed form; set n_permutations, for instance 199")
     cut = _default_threshold(*x.shape) if threshold is None else threshold
@@ -171,6 +177,11 @@ def sum_test_power(correlation: float, n_features: int, level: float = 0.05) -> 
     -------
     float
         0..1.
+
+    Raises
+    ------
+    ValueError
+        If `correlation` lies outside -1..1, `level` outside 0..1, or there is no feature.
 
     Examples
     --------
@@ -251,12 +262,19 @@ def databases_phase_diagram(
     ndarray of shape (n_correlations, n_dimensions)
         0..1.
 
+    Raises
+    ------
+    ValueError
+        If `n_trials` is below 1, or as for `correlated_databases` and `database_correlation_test`.
+
     Examples
     --------
     >>> power = databases_phase_diagram([0.0, 0.9], [50, 100], n_rows=20, random_state=0)
     >>> bool((power[0] < 0.15).all()), power[1].tolist()
     (True, [1.0, 1.0])
     """
+    if n_trials < 1:
+        raise ValueError(f"n_trials must be at least 1, got {n_trials}")
     rng = np.random.default_rng(random_state)
 
     def rejects(correlation: float, d: int) -> bool:
@@ -296,19 +314,27 @@ def _statistic(x: Array, y: Array, method: str, cut: float) -> tuple[float, NDAr
 
 
 def _sum_tail(t: float, d: int, rho: float) -> float:
-    """P(sum of `d` products of standard normal pairs > t): a mean over quantiles of the second chi-square variable."""
-    other = _quantiles(d)
+    """P(sum of `d` products of standard normal pairs > t): an integral over the second chi-square variable."""
+    if t < 0.0:  # minus the sum is such a sum of correlation -rho
+        return 1.0 - _sum_tail(-t, d, -rho)
     if rho <= -1.0:
-        return float(np.mean(-other > t))
-    return float(np.mean(special.chdtrc(d, np.maximum((2.0 * t + (1.0 - rho) * other) / (1.0 + rho), 0.0))))
+        return 0.0
+    other, weight = _chi_square_nodes(d)
+    return float(weight @ special.chdtrc(d, (2.0 * t + (1.0 - rho) * other) / (1.0 + rho)))
 
 
 @lru_cache(maxsize=16)
-def _quantiles(d: int) -> Array:
-    """Of the chi-square distribution with `d` degrees of freedom, evenly spread."""
-    quantiles = special.chdtri(d, (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES)
-    quantiles.flags.writeable = False
-    return quantiles
+def _chi_square_nodes(d: int) -> tuple[Array, Array]:
+    """Nodes and weights of the trapezoidal rule in the logarithm of a chi-square variable.
+
+    They reach far below the mean, from where the smallest tails of the sum come.
+    """
+    low, high = -80.0 / d - 20.0 * np.sqrt(2.0 / d), np.log1p(2.0 * np.sqrt(40.0 / d) + 80.0 / d)
+    logs, step = np.linspace(low, high, N_NODES, retstep=True)
+    nodes = d * np.exp(logs)
+    weights = step * np.exp(special.xlogy(d / 2.0, nodes / 2.0) - nodes / 2.0 - special.gammaln(d / 2.0))
+    nodes.flags.writeable = weights.flags.writeable = False
+    return nodes, weights
 
 
 def _critical(d: int, level: float) -> float:
