@@ -28,8 +28,8 @@ def test_every_row_imports(method):
 
 def test_get_finds_a_row_and_names_near_ones():
     assert get("s311").arxiv == "2110.09619"
-    with pytest.raises(ValueError, match=r"no system 's31x'.*s311"):
-        get("s31x")
+    with pytest.raises(ValueError, match=r"no system 's311x'.*s311"):
+        get("s311x")
 
 
 def test_parse_reads_one_object_or_a_list():
