@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         trigonometric_features,
     )
     from covey.measure.sentiment import cumulative_sentiment, headline_polarity, net_sentiment
+    from covey.measure.text import feature_density
 
 _HOME = {
     "HorizonCorrelation": "horizon",
@@ -31,6 +32,7 @@ _HOME = {
     "RandomFeatures": "random_features",
     "concordance_correlation": "concordance",
     "cumulative_sentiment": "sentiment",
+    "feature_density": "text",
     "group_hsic": "hsic_groups",
     "headline_polarity": "sentiment",
     "horizon_correlation": "horizon",
@@ -59,6 +61,7 @@ __all__ = [
     "associate",
     "concordance_correlation",
     "cumulative_sentiment",
+    "feature_density",
     "get",
     "group_hsic",
     "headline_polarity",
