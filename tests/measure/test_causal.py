@@ -12,6 +12,7 @@ from covey.engine import LocalEngine
 from covey.measure.causal import (
     CONSTANT,
     FEW_ROWS,
+    NO_DEPENDENCE,
     HeteroscedasticNetwork,
     HeteroscedasticRidge,
     LocationScaleNoiseModel,
@@ -171,3 +172,27 @@ def test_bad_input_is_named():
         HeteroscedasticRidge(alpha=0.0).fit(x[:, None], y)
     with pytest.raises(ValueError, match="n_hidden"):
         HeteroscedasticNetwork(n_hidden=0).fit(x[:, None], y)
+
+
+@pytest.mark.parametrize("column", ["two values", "three values", "zeros at the top"])
+def test_columns_with_ties_get_knots_that_differ(column):
+    rng = np.random.default_rng(3)
+    x = {
+        "two values": rng.integers(0, 2, size=400).astype(float),
+        "three values": rng.integers(0, 3, size=400).astype(float),
+        "zeros at the top": np.minimum(rng.normal(size=400), 0.0),
+    }[column]
+    y = 2 * x + (1 + x) ** 2 * 0.3 * rng.normal(size=400)
+    model = HeteroscedasticRidge().fit(x[:, None], y)
+    at = np.unique(x)[[0, -1]]
+    for value, mean in zip(at, model.predict(at[:, None])):
+        assert mean == pytest.approx(y[np.abs(x - value) < 0.1].mean(), abs=0.3)
+    assert np.isfinite(cause_effect_direction(x, y).score)
+
+
+def test_a_sample_without_the_one_row_that_differs_has_no_direction():
+    x = np.zeros(500)
+    x[7] = 1.0
+    found = cause_effect_direction(x, np.random.default_rng(0).normal(size=500), max_rows=30)
+    assert found.direction == 0 and np.isnan(found.score) and found.reason == NO_DEPENDENCE
+    assert found.models and np.isfinite(found.log_likelihood).all()

@@ -30,6 +30,7 @@ LEAST_SCALE = 1e-3  # of the standard deviation of y: without it an exact fit ha
 GREATEST_SCALE = 1e3
 CONSTANT = "a column is constant"
 FEW_ROWS = f"fewer than {LEAST_ROWS} rows have both values"
+NO_DEPENDENCE = "a column or its residuals are constant on the rows drawn to measure their dependence"
 
 
 def gaussian_log_likelihood(y: Array, mean: Array, scale: Array) -> float:
@@ -145,6 +146,7 @@ class HeteroscedasticRidge(_HeteroscedasticRegressor):
         Of each column's splines, at least 2.
     degree : int
     knots : {"quantile", "uniform"}
+        Quantiles of the rows; of a column's different values where ties would put two knots in one place.
     alpha : float
         Precision of the prior of the weights, above 0.
     constant_scale : bool
@@ -200,8 +202,9 @@ class HeteroscedasticRidge(_HeteroscedasticRegressor):
     def _fit(self, X: Array, y: Array) -> None:
         if self.alpha <= 0:
             raise ValueError(f"alpha must be above 0, got {self.alpha}")
-        splines = SplineTransformer(n_knots=self.n_knots, degree=self.degree, knots=self.knots)
-        self._splines = splines.fit(_rows_apart(X))
+        rows = _rows_apart(X)
+        knots = _quantile_knots(rows, self.n_knots) if self.knots == "quantile" else self.knots
+        self._splines = SplineTransformer(n_knots=self.n_knots, degree=self.degree, knots=knots).fit(rows)
         phi, psi = self._features(X)
         self.coef_, self.scale_coef_, self.n_iter_ = natural_gaussian_fit(
             phi, psi, y, self.alpha, self.max_iter, self.tol
@@ -224,6 +227,15 @@ def _rows_apart(X: Array) -> Array:
         return X
     reach = constant * np.maximum(np.abs(X[0]), 1.0)
     return np.vstack([X - reach, X + reach])
+
+
+def _quantile_knots(X: Array, n_knots: int) -> Array:
+    """Quantiles of each column at equal steps, all different, shape (n_knots, n_features)."""
+    levels = np.linspace(0.0, 1.0, n_knots)
+    knots = np.quantile(X, levels, axis=0)
+    for j in np.flatnonzero((np.diff(knots, axis=0) <= 0).any(axis=0)):
+        knots[:, j] = np.quantile(np.unique(X[:, j]), levels)
+    return knots
 
 
 class HeteroscedasticNetwork(_HeteroscedasticRegressor):
@@ -428,6 +440,8 @@ def cause_effect_direction(
         rows = np.random.default_rng(random_state).permutation(len(a))[:max_rows]
         dependence = _dependence(models[0], a[rows], b[rows]), _dependence(models[1], b[rows], a[rows])
         score = dependence[1] - dependence[0]
+    if np.isnan(score):
+        return CausalDirection(0, np.nan, likelihoods, dependence, models, len(a), NO_DEPENDENCE)
     return CausalDirection(int(np.sign(score)), float(score), likelihoods, dependence, models, len(a))
 
 
