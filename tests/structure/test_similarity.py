@@ -26,7 +26,8 @@ def by_definition(similarity: np.ndarray, k: int, order: int) -> np.ndarray:
     kept = np.where(rank <= k, similarity, 0.0)
     result = kept
     for _ in range(order - 1):
-        result = kept * (unit(result) @ unit(result).T)
+        agreement = unit(result) @ unit(result).T
+        result = kept * agreement * np.where((kept < 0) & (agreement < 0), -1.0, 1.0)
     return result
 
 
@@ -75,6 +76,13 @@ def test_association_of_features():
     matrix = associate(x, measure="pearson")
     found = multi_test_similarity(matrix, 3).toarray()
     assert found == pytest.approx(by_definition(np.abs(np.corrcoef(x.T)), 3, 2))
+
+
+def test_opposite_rows_do_not_become_alike():
+    x = np.outer([1, 1, 1, -1, -1, -1], [1.0, 0.2, 0.3]) + 0.01 * np.random.default_rng(0).normal(size=(6, 3))
+    graph = MultiTestSimilarity().fit_transform(x).toarray()
+    assert graph[:3, :3].min() > 0.99
+    assert graph[:3, 3:].max() < -0.99
 
 
 def test_a_row_of_zeros_is_similar_to_nothing():

@@ -29,7 +29,8 @@ def multi_test_similarity(
 
         S * cosine(rows of S)          elementwise, where S was kept
 
-    for order 2; at each further order the profiles are rows of the result of the order before.
+    for order 2; at each further order the profiles are rows of the result of the order before. Where both factors are
+    negative so is their product: opposite rows do not become alike.
 
     Parameters
     ----------
@@ -231,14 +232,18 @@ def _orders(graph: csr_array, reference: list[csr_array], order: int) -> list[cs
 
 
 def _weighted(graph: csr_array, profiles: csr_array, others: csr_array) -> csr_array:
-    """`graph` times the cosine of a row of `profiles` and a row of `others`, where `graph` has an entry."""
+    """`graph` times the cosine of a row of `profiles` and a row of `others`, where `graph` has an entry.
+
+    A product of two negative factors is made negative.
+    """
     left, right = _unit(profiles), _unit(others).T.tocsr()
     out = graph.copy()
     for start in range(0, graph.shape[0], BLOCK):
         agreement = (left[start : start + BLOCK] @ right).toarray()
         first, last = graph.indptr[start], graph.indptr[min(start + BLOCK, graph.shape[0])]
         row = np.repeat(np.arange(len(agreement)), np.diff(graph.indptr[start : start + len(agreement) + 1]))
-        out.data[first:last] *= agreement[row, graph.indices[first:last]]
+        similarity, agreed = out.data[first:last], agreement[row, graph.indices[first:last]]
+        similarity *= np.where(similarity < 0.0, np.abs(agreed), agreed)
     return out
 
 
