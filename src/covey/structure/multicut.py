@@ -39,7 +39,7 @@ def multicut_objective(features: ArrayLike, labels: ArrayLike, threshold: float 
     Raises
     ------
     ValueError
-        If there is not one label for each sample.
+        If there is not one label for each sample, or `threshold` is not finite.
 
     References
     ----------
@@ -52,6 +52,7 @@ def multicut_objective(features: ArrayLike, labels: ArrayLike, threshold: float 
     (-1.0, 0.0)
     """
     x = _features(features)
+    _check_threshold(threshold)
     code = np.unique(np.asarray(labels), return_inverse=True)[1]
     if code.shape != (len(x),):
         raise ValueError(f"labels must have shape ({len(x)},), one for each row of features; got {code.shape}")
@@ -109,8 +110,7 @@ def dense_gaec(features: ArrayLike, threshold: float = 0.5, *, n_neighbors: int 
     array([0, 0, 1, 1, 1, 2, 3, 4, 4])
     """
     x = _features(features)
-    if not np.isfinite(threshold):
-        raise ValueError(f"threshold must be finite, got {threshold}")
+    _check_threshold(threshold)
     if n_neighbors < 1:
         raise ValueError(f"n_neighbors must be at least 1, got {n_neighbors}")
     neighbours, costs = _empty_lists(len(x), min(n_neighbors, len(x)))
@@ -138,7 +138,7 @@ def correlation_clustering(costs: AssociationMatrix | ArrayLike, threshold: floa
     Raises
     ------
     ValueError
-        If `costs` is not a finite symmetric square matrix.
+        If `costs` is not a finite symmetric square matrix, or `threshold` is not finite.
 
     References
     ----------
@@ -154,6 +154,7 @@ def correlation_clustering(costs: AssociationMatrix | ArrayLike, threshold: floa
     array([0, 0, 0, 1])
     """
     matrix = _cost_matrix(costs)
+    _check_threshold(threshold)
     neighbours, best = _empty_lists(len(matrix), min(8, len(matrix)))
     _fill_lists(matrix, 0, threshold, neighbours, best)
     return _numbered(_contract(matrix, True, threshold, neighbours, best))
@@ -177,6 +178,11 @@ def move_nodes(features: ArrayLike, labels: ArrayLike, threshold: float = 0.5, *
     ndarray of shape (n_samples,), intp
         Labels whose `multicut_objective` is at most that of the start.
 
+    Raises
+    ------
+    ValueError
+        If `features` is not a finite matrix, there is not one label for each sample, or `threshold` is not finite.
+
     Examples
     --------
     >>> features = np.array([[1.0, 0.0], [0.9, 0.1], [0.1, 0.9], [0.0, 1.0]])
@@ -184,6 +190,7 @@ def move_nodes(features: ArrayLike, labels: ArrayLike, threshold: float = 0.5, *
     array([0, 0, 1, 1])
     """
     x = _features(features)
+    _check_threshold(threshold)
     code = np.unique(np.asarray(labels), return_inverse=True)[1].astype(np.intp)
     if code.shape != (len(x),):
         raise ValueError(f"labels must have shape ({len(x)},), one for each row of features; got {code.shape}")
@@ -194,6 +201,11 @@ def move_nodes(features: ArrayLike, labels: ArrayLike, threshold: float = 0.5, *
             break
         code = _numbered(code)
     return _numbered(code)
+
+
+def _check_threshold(threshold: float) -> None:
+    if not np.isfinite(threshold):
+        raise ValueError(f"threshold must be finite, got {threshold}")
 
 
 def _features(features: ArrayLike) -> Array:
