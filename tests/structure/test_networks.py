@@ -113,6 +113,13 @@ def test_a_series_that_does_not_vary_is_an_isolated_node():
     assert found[:, 0].tolist() == [6.0] * len(x)
 
 
+def test_huge_and_tiny_units_do_not_matter():
+    x = series()
+    model = CorrelationNetworkFeatures(("weight",), threshold=0.3)
+    for scale in (1e200, 1e-200):
+        assert model.fit_transform(x * scale) == pytest.approx(model.fit_transform(x))
+
+
 def test_samples_may_differ_in_length():
     x = list(series())
     x[1] = x[1][:50]
@@ -165,6 +172,14 @@ def test_bad_input_is_named():
         cycle_map(np.triu(np.ones((3, 3))))
     with pytest.raises(ValueError, match=r"positions must have shape \(3"):
         distance_degree(np.eye(3), np.zeros((2, 3)), [1.0])
+    with pytest.raises(ValueError, match="positions must be finite"):
+        distance_degree(np.eye(3), [[0.0], [np.nan], [1.0]], [1.0])
+    with pytest.raises(ValueError, match="rising"):
+        distance_degree(np.eye(3), np.zeros((3, 3)), [np.nan])
+    with pytest.raises(ValueError, match="threshold must be a number"):
+        correlation_network(np.eye(3), threshold=np.nan)
+    with pytest.raises(ValueError, match=r"positions must have shape \(8"):
+        CorrelationNetworkFeatures(("distance_degree",), positions=np.zeros((3, 2))).fit(x)
     with pytest.raises(ValueError, match="rising"):
         distance_degree(np.eye(3), np.zeros((3, 3)), [2.0, 1.0])
     with pytest.raises(ValueError, match="features must be"):

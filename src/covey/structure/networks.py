@@ -79,6 +79,8 @@ def correlation_network(
 def _check_cut(threshold: float | None, density: float | None) -> None:
     if (threshold is None) == (density is None):
         raise ValueError("give exactly one of threshold and density")
+    if threshold is not None and np.isnan(threshold):
+        raise ValueError("threshold must be a number, got NaN")
     if density is not None and not 0.0 <= density <= 1.0:
         raise ValueError(f"density must lie in 0..1, got {density}")
 
@@ -151,7 +153,7 @@ def distance_degree(graph: Any, positions: ArrayLike | None, bins: ArrayLike) ->
     Raises
     ------
     ValueError
-        If `positions` are not those of the nodes, or `bins` do not rise.
+        If `positions` are not those of the nodes or not finite, or `bins` do not rise.
 
     Examples
     --------
@@ -161,15 +163,24 @@ def distance_degree(graph: Any, positions: ArrayLike | None, bins: ArrayLike) ->
            [0, 1, 1]])
     """
     edges = adjacency_matrix(graph, symmetric=True)
-    place, cuts = np.asarray(positions, dtype=np.float64), np.asarray(bins, dtype=np.float64)
-    if place.ndim != 2 or len(place) != edges.shape[0]:
-        raise ValueError(f"positions must have shape ({edges.shape[0]}, n_dimensions), not {place.shape}")
-    if cuts.ndim != 1 or (np.diff(cuts) <= 0).any():
-        raise ValueError("bins must be rising distances")
+    place, cuts = _places(positions, bins, edges.shape[0])
     rows, columns = edges.nonzero()
     which = np.searchsorted(cuts, np.linalg.norm(place[rows] - place[columns], axis=1), side="right")
     counts = np.bincount(which * len(place) + rows, minlength=(len(cuts) + 1) * len(place))
     return counts.reshape(len(cuts) + 1, len(place))
+
+
+def _places(
+    positions: ArrayLike | None, bins: ArrayLike, n_nodes: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    place, cuts = np.asarray(positions, dtype=np.float64), np.asarray(bins, dtype=np.float64)
+    if place.ndim != 2 or len(place) != n_nodes:
+        raise ValueError(f"positions must have shape ({n_nodes}, n_dimensions), not {place.shape}")
+    if not np.isfinite(place).all():
+        raise ValueError("positions must be finite; a node without a place has no distance to its neighbours")
+    if cuts.ndim != 1 or np.isnan(cuts).any() or (np.diff(cuts) <= 0).any():
+        raise ValueError("bins must be rising distances")
+    return place, cuts
 
 
 class CorrelationNetworkFeatures(TransformerMixin, BaseEstimator):
@@ -200,7 +211,7 @@ class CorrelationNetworkFeatures(TransformerMixin, BaseEstimator):
     ------
     ValueError
         If samples differ in their number of series or hold missing values, there are fewer than two times or two
-        series, a feature is unknown, or positions are missing.
+        series, a feature is unknown, or positions are missing or not those of the nodes.
 
     Notes
     -----
@@ -250,6 +261,8 @@ class CorrelationNetworkFeatures(TransformerMixin, BaseEstimator):
         if "distance_degree" in self.features and self.positions is None:
             raise ValueError("distance_degree needs positions of the nodes")
         _check_cut(self.threshold if self.density is None else None, self.density)
+        if "distance_degree" in self.features:
+            _places(self.positions, self.distance_bins, samples[0].shape[1])
         self.n_nodes_ = samples[0].shape[1]
         return self
 
@@ -309,6 +322,8 @@ def _samples(X: Any) -> list[NDArray[np.float64]]:
 
 def _correlation(series: NDArray[np.float64]) -> NDArray[np.float64]:
     """Pearson correlation of the columns; NaN where a column does not vary."""
+    largest = np.abs(series).max(axis=0)
+    series = series / np.where(largest > 0.0, largest, 1.0)  # squares must not overflow
     centred = series - series.mean(axis=0)
     length = np.linalg.norm(centred, axis=0)
     constant = length <= 64 * np.finfo(float).eps * np.linalg.norm(series, axis=0)
