@@ -164,3 +164,19 @@ def test_bad_input_is_named():
         csbm_x(10, d_pos=5)
     with pytest.raises(ValueError, match="sigma"):
         csbm_x(100, sigma=0.0)
+    with pytest.raises(ValueError, match="sigma"):
+        csbm_x(100, sigma=np.nan)
+    with pytest.raises(ValueError, match="tau"):
+        csbm_x(100, tau=np.inf)
+    with pytest.raises(ValueError, match="n_layers"):
+        graph_convolution(x, edges, -1)
+    with pytest.raises(ValueError, match="whose square is no float"):
+        feature_homophily(1e200 * x, edges)
+    missing = np.where(np.arange(40) > 37, np.nan, y)
+    for labels in (missing, [None if np.isnan(label) else str(label) for label in missing]):
+        with pytest.raises(ValueError, match=r"node 38 has no class \(2 in all\)"):
+            class_homophily(labels, edges)
+        with pytest.raises(ValueError, match="node 38 has no class"):
+            shuffle_features(x, labels)
+    with pytest.raises(ValueError, match="y must have shape"):
+        class_homophily(y[:, None], edges)

@@ -17,6 +17,7 @@ from covey.structure._adjacency import adjacency_matrix
 RandomState = int | np.random.Generator | None
 
 BLOCK = 256
+LARGEST = 1e140  # squared distances stay below the largest float
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +81,8 @@ def class_controlled_feature_homophily(
     X : array-like of shape (n_nodes, n_features)
         Finite.
     graph : array-like or sparse matrix of shape (n_nodes, n_nodes), networkx.Graph, or int array of shape (2, n_edges)
-        Self-loops are ignored; a directed edge makes its head a neighbour of its tail.
+        Self-loops are ignored; a directed edge makes its head a neighbour of its tail. Rows of `X` are the nodes in the
+        graph's order.
     y : array-like of shape (n_nodes,)
         Classes.
     n_reference : int, optional
@@ -97,7 +99,8 @@ def class_controlled_feature_homophily(
     Raises
     ------
     ValueError
-        If there are fewer than two nodes, the numbers of nodes differ, `X` is not finite, or the graph is malformed.
+        If there are fewer than two nodes, the numbers of nodes differ, `X` is not finite or too large for distances, a
+        class is missing, or the graph is malformed.
 
     Notes
     -----
@@ -172,8 +175,8 @@ def class_homophily(y: ArrayLike, graph: Any) -> Homophily:
     >>> class_homophily(["a", "b", "a", "b"], np.array([[0, 1, 2, 3], [1, 0, 3, 2]])).value
     -0.333...
     """
-    classes, codes = np.unique(np.asarray(y), return_inverse=True)
-    x, edges = _nodes(np.eye(len(classes))[codes.ravel()], graph)
+    codes = _labels(y, len(np.asarray(y)))
+    x, edges = _nodes(np.eye(codes.max(initial=0) + 1)[codes], graph)
     return _homophily(x, edges, None, 0, None)
 
 
@@ -183,6 +186,8 @@ def _nodes(X: ArrayLike, graph: Any) -> tuple[NDArray[np.float64], csr_array]:
         raise ValueError(f"X must have shape (n_nodes, n_features) with at least two nodes, not {x.shape}")
     if not np.isfinite(x).all():
         raise ValueError("X holds NaN or infinity; fill in or drop these nodes first")
+    if np.abs(x).max(initial=0.0) > LARGEST:
+        raise ValueError(f"X has a value of {np.abs(x).max():.3g}, whose square is no float; scale the features")
     return x, adjacency_matrix(graph, len(x))
 
 
@@ -190,6 +195,9 @@ def _labels(y: ArrayLike, n_nodes: int) -> NDArray[np.intp]:
     labels = np.asarray(y)
     if labels.shape != (n_nodes,):
         raise ValueError(f"y must have shape ({n_nodes},), one class for each row of X, not {labels.shape}")
+    missing = [i for i, label in enumerate(labels.tolist()) if label is None or label != label]
+    if missing:
+        raise ValueError(f"node {missing[0]} has no class ({len(missing)} in all); drop these nodes or give them one")
     return np.unique(labels, return_inverse=True)[1]
 
 
@@ -278,7 +286,7 @@ def shuffle_features(
     Raises
     ------
     ValueError
-        If `ratio` lies outside 0..1 or lengths differ.
+        If `ratio` lies outside 0..1, lengths differ, or a class or group is missing.
 
     References
     ----------
@@ -312,10 +320,16 @@ def graph_convolution(X: ArrayLike, graph: Any, n_layers: int = 1) -> NDArray[np
     graph
         As for `class_controlled_feature_homophily`.
     n_layers : int
+        At least 0.
 
     Returns
     -------
     ndarray of shape (n_nodes, n_features)
+
+    Raises
+    ------
+    ValueError
+        If `n_layers` is negative, or as for `class_controlled_feature_homophily`.
 
     Examples
     --------
@@ -323,6 +337,8 @@ def graph_convolution(X: ArrayLike, graph: Any, n_layers: int = 1) -> NDArray[np
     array([2. , 2.5, 0. ])
     """
     x, edges = _nodes(X, graph)
+    if n_layers < 0:
+        raise ValueError(f"n_layers must be at least 0, got {n_layers}")
     degree = np.maximum(np.diff(edges.indptr), 1)[:, None]
     for _ in range(n_layers):
         x = (edges @ x) / degree
@@ -367,7 +383,7 @@ def csbm_x(
     Raises
     ------
     ValueError
-        If a class has too few nodes to choose from, or `sigma` is not positive.
+        If a class has too few nodes to choose from, `sigma` is not positive, or `tau` is not finite.
 
     Notes
     -----
@@ -386,8 +402,10 @@ def csbm_x(
     half = n_nodes // 2
     if d_pos > half - 1 or d_neg > half or min(d_pos, d_neg) < 0:
         raise ValueError(f"d_pos must lie in 0..{half - 1} and d_neg in 0..{half} for {n_nodes} nodes in two classes")
-    if sigma <= 0:
-        raise ValueError(f"sigma must be positive, got {sigma}")
+    if not 0.0 < sigma < np.inf:
+        raise ValueError(f"sigma must be positive and finite, got {sigma}")
+    if not np.isfinite(tau):
+        raise ValueError(f"tau must be finite, got {tau}")
     rng = np.random.default_rng(random_state)
     y = (np.arange(n_nodes) >= half).astype(np.intp)
     noise = rng.normal(size=(n_nodes, n_features)) * np.where(y == 1, sigma, 1.0)[:, None]
