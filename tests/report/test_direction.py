@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from covey.report import _direction
 from covey.table import FeatureTable
 from tests.report._planted import analysed, numbers, of_kind, table
 
@@ -59,3 +60,19 @@ def test_missing_values_are_left_out() -> None:
     y = CAUSED["square"](x, e)
     x[::9] = np.nan
     assert [(h.cause, h.effect) for h in analysed(pair(x, y)).directions] == [("x", "y")]
+
+
+def test_a_column_that_mostly_has_its_largest_value_is_no_error() -> None:
+    x, e, _ = draws(3, n=900)
+    x = np.minimum(x, -0.8)
+    assert isinstance(analysed(pair(x, x + 0.2 * e)).directions, tuple)
+
+
+def test_a_half_that_cannot_be_tested_gives_no_hint(monkeypatch) -> None:
+    x, e, _ = draws(3, n=900)
+    source = pair(x, x + e)
+    monkeypatch.setattr(_direction, "_independence", lambda cause, effect: [0.5, np.nan])
+    assert analysed(source).directions == ()
+    fits = iter([[0.5, 0.5], [1e-9, np.nan]])
+    monkeypatch.setattr(_direction, "_independence", lambda cause, effect: next(fits))
+    assert analysed(source).directions == ()

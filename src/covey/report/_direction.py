@@ -58,7 +58,7 @@ def _hint(material: Material, left: str, right: str, n_pairs: int) -> Direction 
     x, y = x[rows], y[rows]
     fits = {(left, right): _independence(x, y), (right, left): _independence(y, x)}
     for direction, other in (list(fits), list(fits)[::-1]):
-        if min(fits[direction]) >= FITS and max(fits[other]) <= FAILS / n_pairs:
+        if np.min(fits[direction]) >= FITS and np.max(fits[other]) <= FAILS / n_pairs:
             return Direction(*direction, min(fits[direction]), max(fits[other]))
     return None
 
