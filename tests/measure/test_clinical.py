@@ -232,3 +232,35 @@ def test_bad_volumes_are_named():
         distance_features(lesions, {"a": ends[1:]})
     with pytest.raises(ValueError, match="must be positive"):
         distance_features(lesions, {"a": ends}, shell=0.0)
+
+
+def test_an_outcome_beside_a_table_may_be_any_vector():
+    rng = np.random.default_rng(1)
+    y = np.arange(60) % 2
+    X = FeatureTable.from_columns([Column("a", "numeric", rng.normal(size=60)), Column("b", "numeric", y + 0.0)])
+    expected = univariate_marker_table(X, y.tolist()).auc
+    np.testing.assert_array_equal(univariate_marker_table(X, y).auc, expected)
+    np.testing.assert_array_equal(univariate_marker_table(X, np.where(y, "ill", "healthy")).auc, expected)
+
+
+def test_a_case_of_a_named_outcome_is_found_by_its_value_or_its_word():
+    codes = np.arange(30, dtype=np.int32) % 2
+    values = Column("a", "numeric", np.random.default_rng(2).normal(size=30))
+    table = FeatureTable.from_columns([values, Column("y", "categorical", codes, ("0", "1"))])
+    first, second = (univariate_marker_table(table, "y", positive=value).auc[0] for value in (0, "1"))
+    assert first == pytest.approx(1.0 - second) and first != second
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: two_by_two_chi_square(-1, 5, 5, 2), "negative"),
+        (lambda: delong([1.0, np.nan], [0.0, 2.0]), "missing"),
+        (lambda: youden_cut([1.0, 2.0, np.nan], [True, False, True]), "missing"),
+        (lambda: youden_cut([1.0, 2.0, 3.0], [True, False]), "3 values and 2 outcomes"),
+        (lambda: youden_cut([1.0, 2.0, 3.0], [True, True, True]), "cases and controls"),
+    ],
+)
+def test_bad_input_of_the_parts_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -50,9 +50,7 @@ def odds_ratio(a: ArrayLike, b: ArrayLike, c: ArrayLike, d: ArrayLike, alpha: fl
     >>> [float(v.round(3)) for v in odds_ratio(10, 5, 4, 20)]
     [10.0, 2.191, 45.639]
     """
-    cells = np.stack(np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (a, b, c, d))))
-    if (cells < 0).any():
-        raise ValueError("counts of a table cannot be negative")
+    cells = _cells(a, b, c, d)
     if not 0.0 < alpha < 1.0:
         raise ValueError(f"alpha must lie in 0..1, got {alpha}")
     cells = np.where(_margins(cells).min(axis=0) > 0, cells, np.nan)
@@ -76,18 +74,30 @@ def two_by_two_chi_square(a: ArrayLike, b: ArrayLike, c: ArrayLike, d: ArrayLike
     statistic, pvalue : ndarray
         NaN where a row or a column of the table is empty.
 
+    Raises
+    ------
+    ValueError
+        If a count is negative.
+
     Examples
     --------
     >>> statistic, pvalue = two_by_two_chi_square(10, 5, 4, 20)
     >>> float(statistic.round(4)), float(pvalue.round(4))
     (10.0286, 0.0015)
     """
-    cells = np.stack(np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (a, b, c, d))))
+    cells = _cells(a, b, c, d)
     product = _margins(cells).prod(axis=0)
     excess = cells[0] * cells[3] - cells[1] * cells[2]
     with np.errstate(invalid="ignore", divide="ignore"):
         statistic = np.where(product > 0, cells.sum(axis=0) * excess**2 / product, np.nan)
     return statistic, chi2_pvalue(statistic, 1.0)
+
+
+def _cells(*counts: ArrayLike) -> Array:
+    cells = np.stack(np.broadcast_arrays(*(np.asarray(count, dtype=np.float64) for count in counts)))
+    if (cells < 0).any():
+        raise ValueError("counts of a table cannot be negative")
+    return cells
 
 
 def _margins(cells: Array) -> Array:
@@ -113,7 +123,7 @@ def delong(cases: ArrayLike, controls: ArrayLike) -> tuple[float, float]:
     Raises
     ------
     ValueError
-        If a class is empty.
+        If a class is empty or a value is missing.
 
     References
     ----------
@@ -128,6 +138,8 @@ def delong(cases: ArrayLike, controls: ArrayLike) -> tuple[float, float]:
     cases, controls = np.sort(np.asarray(cases, float)), np.sort(np.asarray(controls, float))
     if not len(cases) or not len(controls):
         raise ValueError("a ROC curve needs cases and controls")
+    if np.isnan(cases[-1]) or np.isnan(controls[-1]):
+        raise ValueError("values of the marker are missing; leave those rows out")
     wins, losses = _share_below(cases, controls), _share_below(controls, cases)
     if min(len(cases), len(controls)) < 2:
         return float(wins.mean()), float("nan")
@@ -154,6 +166,11 @@ def youden_cut(values: ArrayLike, outcome: ArrayLike) -> float:
     float
         A value that occurs, the rows above it have the marker; the least of equally good ones. NaN for a constant.
 
+    Raises
+    ------
+    ValueError
+        If lengths differ, a value is missing, or all rows have the same outcome.
+
     References
     ----------
     Youden (1950), Index for rating diagnostic tests. Cancer 3.
@@ -164,6 +181,14 @@ def youden_cut(values: ArrayLike, outcome: ArrayLike) -> float:
     2.0
     """
     values, outcome = np.asarray(values, dtype=np.float64), np.asarray(outcome, dtype=bool)
+    if values.shape != outcome.shape:
+        raise ValueError(
+            f"every row needs a value and an outcome, got {values.size} values and {outcome.size} outcomes"
+        )
+    if np.isnan(values).any():
+        raise ValueError("values of the marker are missing; leave those rows out")
+    if outcome.all() or not outcome.any():
+        raise ValueError("a cut needs cases and controls")
     cuts = np.unique(values)[:-1]
     if not len(cuts):
         return float("nan")
@@ -242,7 +267,7 @@ def univariate_marker_table(
     """Odds ratio, chi-square and ROC of every numeric column for a binary outcome.
 
     Each marker is used as it is for the ROC curve, and above against below a cut for the other two. A column's
-    missing values are left out.
+    missing and infinite values are left out.
 
     Parameters
     ----------
@@ -256,7 +281,7 @@ def univariate_marker_table(
     alpha : float
         Intervals cover ``1 - alpha``.
     positive : object, optional
-        The value of `y` that makes a case; the greater by default.
+        The value of `y` that makes a case; the greater by default. Of a named column of categories it may be the word.
 
     Returns
     -------
@@ -324,7 +349,8 @@ def _markers(source: Any, y: Any) -> tuple[tuple[str, ...], Array, NDArray]:
             raise ValueError(f"an array has no column {y!r}; give y as an array")
         return tuple(f"x{j}" for j in range(values.shape[1])), values, np.asarray(y)
     table = source if isinstance(source, FeatureTable) else read(source)
-    used = [column for column in table.columns() if column.kind == "numeric" and column.name != y]
+    outcome = y if isinstance(y, str) else None
+    used = [column for column in table.columns() if column.kind == "numeric" and column.name != outcome]
     if not used:
         raise ValueError("the table has no numeric column to be a marker")
     labels = _labels(table, y) if isinstance(y, str) else np.asarray(y)
@@ -349,6 +375,8 @@ def _cases(labels: NDArray, positive: Any) -> NDArray[np.bool_]:
     found = sorted(set(labels.tolist()))
     if len(found) != 2:
         raise ValueError(f"y must have two values, it has {len(found)}")
+    if positive is not None and positive not in found and str(positive) in found:
+        positive = str(positive)
     if positive is not None and positive not in found:
         raise ValueError(f"positive={positive!r} is not a value of y, which are {found[0]!r} and {found[1]!r}")
     return labels == (found[1] if positive is None else positive)
