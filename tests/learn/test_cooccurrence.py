@@ -1,5 +1,7 @@
 """Co-occurrence counts against their definition, as a mergeable state, and pointwise mutual information."""
 
+import tracemalloc
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -61,8 +63,32 @@ def test_an_engine_counts_a_stream_with_any_number_of_workers():
 def test_long_streams_are_counted_in_pieces(monkeypatch):
     text = [["a", "b", "c"], ["b", "c"], ["c", "a", "b", "b"]] * 5
     whole = CooccurrenceCounter().update(text).result()
-    monkeypatch.setattr("covey.learn.cooccurrence.TOKENS_A_PIECE", 4)
-    assert CooccurrenceCounter().update(text).result().counts.toarray() == pytest.approx(whole.counts.toarray())
+    for name, size in (("TOKENS_A_PIECE", 4), ("PAIRS_A_PIECE", 1)):
+        monkeypatch.setattr(f"covey.learn.cooccurrence.{name}", size)
+        assert CooccurrenceCounter().update(text).result().counts.toarray() == pytest.approx(whole.counts.toarray())
+
+
+def test_a_window_may_be_larger_than_all_sequences():
+    text = [["a", "b", "c"], ["c", "a"]]
+    found = CooccurrenceCounter(10**12).update(text).result()
+    assert found.counts.toarray() == pytest.approx(counted(text, found.vocabulary, 3, "inverse"))
+
+
+def test_one_long_sequence_takes_little_memory(monkeypatch):
+    monkeypatch.setattr("covey.learn.cooccurrence.PAIRS_A_PIECE", 1 << 12)
+    text = [np.random.default_rng(0).integers(5, size=50_000).tolist()]
+    CooccurrenceCounter(20).update([[0, 1]])  # compiles
+    tracemalloc.start()
+    CooccurrenceCounter(20).update(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50_000 * 20 * 4  # all its pairs would take four times as much
+
+
+def test_missing_tokens_keep_their_places_and_are_not_counted():
+    found = CooccurrenceCounter(2).update([["a", None, "b", float("nan"), float("nan"), "c"]]).result()
+    assert found.vocabulary == ("a", "b", "c")
+    assert found.counts.toarray().tolist() == [[0.0, 0.5, 0.0], [0.5, 0.0, 0.0], [0.0, 0.0, 0.0]]
 
 
 def test_other_tokens_keep_their_places_and_rare_ones_are_left_out():

@@ -30,18 +30,23 @@ def put_cells(
 @njit(nogil=True, cache=True)
 def window_pairs(
     tokens: NDArray[np.int32],
-    bounds: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    places: tuple[int, int],
     weights: NDArray[np.float64],
     left: NDArray[np.int32],
     right: NDArray[np.int32],
     weight: NDArray[np.float64],
 ) -> int:
-    """Pairs of known tokens (codes from 0) at most ``len(weights)`` places apart in a sequence; returns how many."""
+    """Pairs of a token at one of the `places` (first, last) and a later one at most ``len(weights)`` places apart.
+
+    ``ends[t]`` is where the sequence of token `t` ends; unknown tokens are below 0. Returns how many pairs there are.
+    """
     n = 0
-    for s in range(len(bounds) - 1):
-        for t in range(bounds[s], bounds[s + 1]):
-            for u in range(t + 1, min(t + 1 + len(weights), bounds[s + 1])):
-                if tokens[t] >= 0 and tokens[u] >= 0:
-                    left[n], right[n], weight[n] = tokens[t], tokens[u], weights[u - t - 1]
-                    n += 1
+    for t in range(places[0], places[1]):
+        if tokens[t] < 0:
+            continue
+        for u in range(t + 1, min(t + 1 + len(weights), ends[t])):
+            if tokens[u] >= 0:
+                left[n], right[n], weight[n] = tokens[t], tokens[u], weights[u - t - 1]
+                n += 1
     return n

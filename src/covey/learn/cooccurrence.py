@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from covey.learn._shard_kernels import window_pairs
 from covey.table import read
 
 TOKENS_A_PIECE = 1 << 18
+PAIRS_A_PIECE = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +91,8 @@ class CooccurrenceCounter:
     def update(self, block: Iterable[Sequence[Hashable]]) -> Self:
         """Count the sequences of `block`, each a sequence of hashable tokens.
 
+        A missing token (None or NaN) keeps its place and is not counted.
+
         Raises
         ------
         TypeError
@@ -109,20 +112,31 @@ class CooccurrenceCounter:
         return self
 
     def _code(self, token: Hashable) -> int:
+        if token is None or token != token:
+            return -1
         return self._codes.get(token, -1) if self._fixed else self._codes.setdefault(token, len(self._codes))
 
     def _count(self, codes: list[int], bounds: list[int]) -> None:
-        tokens = np.array(codes, dtype=np.int32)
-        distance = np.arange(1.0, self.window + 1)
-        weights = 1.0 / distance if self.weighting == "inverse" else np.ones(self.window)
-        most = len(tokens) * self.window
-        left, right = np.empty((2, most), dtype=np.int32)
-        weight = np.empty(most)
-        n = window_pairs(tokens, np.array(bounds), weights, left, right, weight)
-        size = len(self._codes)
-        pairs = coo_array((weight[:n], (left[:n], right[:n])), shape=(size, size))
-        self._counts = _grown(self._counts, size) + pairs.tocsr()
+        tokens, size = np.array(codes, dtype=np.int32), len(self._codes)
+        self._counts = _grown(self._counts, size)
+        for left, right, weight in self._pairs(tokens, np.array(bounds)):
+            self._counts = self._counts + coo_array((weight, (left, right)), shape=(size, size)).tocsr()
         self._frequencies = _padded(self._frequencies, size) + np.bincount(tokens[tokens >= 0], minlength=size)
+
+    def _pairs(self, tokens: NDArray[np.int32], bounds: NDArray[np.int64]) -> Iterator[tuple[NDArray[Any], ...]]:
+        """Codes and weights of all pairs, some at a time."""
+        lengths = np.diff(bounds)
+        reach = min(self.window, int(lengths.max(initial=1)))  # no sequence has pairs that are farther apart
+        distance = np.arange(1.0, reach + 1)
+        weights = 1.0 / distance if self.weighting == "inverse" else np.ones(reach)
+        ends, n_places = np.repeat(bounds[1:], lengths), max(1, PAIRS_A_PIECE // reach)
+        for first in range(0, len(tokens), n_places):
+            last = min(first + n_places, len(tokens))
+            most = (last - first) * reach
+            left, right = np.empty((2, most), dtype=np.int32)
+            weight = np.empty(most)
+            n = window_pairs(tokens, ends, (first, last), weights, left, right, weight)
+            yield left[:n], right[:n], weight[:n]
 
     def merge(self, other: Self) -> Self:
         """Add the counts of another counter of the same window, weighting and vocabulary.
