@@ -7,6 +7,7 @@ from scipy.signal import lfilter
 
 from covey.engine import LocalEngine
 from covey.measure.horizon import horizon_correlation, optimal_horizon, sign_change
+from covey.table import Column, FeatureTable
 
 
 def market(seed, n=400, follow=0.0):
@@ -80,7 +81,20 @@ def test_a_constant_signal_has_no_correlation():
     assert np.isnan([result.correlation[0], result.pvalue[0], result.low[0]]).all()
 
 
+def test_a_price_that_moved_once_is_no_evidence():
+    signal = np.random.default_rng(0).normal(size=100)
+    signal[98] = 9.0
+    price = np.append(np.ones(99), 2.0)
+    result = horizon_correlation(signal, price, [1], ["pearson"], n_resamples=199, block_length=1)
+    resampled = result.pvalue[0] * 200 - 1  # draws without the one step that moves: (1 - 1 / 99) ** 99 = 0.37 of them
+    assert result.correlation[0] > 0.6 and 0.27 * 199 < resampled < 0.48 * 199
+    assert (result.low[0], result.high[0]) == pytest.approx((-1.0, 1.0))
+
+
 def test_sign_change_and_optimal_horizon():
+    assert sign_change([1, 2, 3], [0.1, 0.0, -0.1]) == pytest.approx(2.0)
+    with pytest.raises(ValueError, match="every horizon needs"):
+        sign_change([1, 2], [0.1, 0.2, -0.1])
     assert sign_change([1, 2, 3, 4], [0.1, 0.3, -0.1, 0.2]) == pytest.approx(2.75)
     assert np.isnan(sign_change([1, 2], [0.1, 0.2]))
     assert optimal_horizon([1, 2, 3, 4], [0.1, 0.3, 0.31, 0.2]) == 2
@@ -101,6 +115,10 @@ PRICE = np.linspace(1.0, 2.0, 30)
         (np.zeros(30), PRICE, {"methods": ["kendall"]}, "methods"),
         (np.zeros(30), PRICE, {"inference": "hope"}, "inference"),
         (np.zeros(30), PRICE, {"level": 1.0}, "level"),
+        (np.where(PRICE > 1.9, np.inf, PRICE), PRICE, {}, "infinite"),
+        (np.zeros(30), PRICE, {"horizons": [2.5]}, "whole numbers"),
+        (np.zeros(30), PRICE, {"block_length": 0}, "block_length"),
+        (np.zeros(30), FeatureTable.from_columns([Column("day", "datetime", PRICE)]), {}, "'day' is datetime"),
     ],
 )
 def test_bad_input(signal, price, options, message):

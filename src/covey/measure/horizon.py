@@ -136,9 +136,11 @@ def horizon_correlation(
     x = np.asarray(signal, dtype=np.float64)
     names, prices = _prices(price)
     _check(x, names, prices, horizons, methods, inference, n_resamples, level)
+    if block_length is not None and not 1 <= block_length < len(x):
+        raise ValueError(f"block_length must lie between 1 and {len(x) - 1}, got {block_length}")
     runner = engines.resolve(engine)
     seeds = np.random.SeedSequence(random_state).spawn(len(names))
-    signals = [_Signal(x, horizon, method) for method in methods for horizon in horizons]
+    signals = [_Signal(x, int(horizon), method) for method in methods for horizon in horizons]
     rows: list[tuple[Any, ...]] = []
     for name, column, seed in zip(names, prices.T, seeds):
         steps = np.diff(np.log(column))
@@ -163,7 +165,12 @@ def sign_change(horizons: ArrayLike, correlation: ArrayLike) -> float:
     Parameters
     ----------
     horizons, correlation : array-like of shape (n_horizons,)
-        Horizons rising.
+        Horizons rising. Those where the correlation is 0 or NaN are passed over.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ.
 
     Examples
     --------
@@ -171,6 +178,9 @@ def sign_change(horizons: ArrayLike, correlation: ArrayLike) -> float:
     15.0
     """
     h, r = np.asarray(horizons, dtype=float), np.asarray(correlation, dtype=float)
+    if h.ndim != 1 or h.shape != r.shape:
+        raise ValueError(f"every horizon needs a correlation, got shapes {h.shape} and {r.shape}")
+    h, r = h[np.abs(r) > 0], r[np.abs(r) > 0]
     crossing = np.flatnonzero(r[:-1] * r[1:] < 0)
     if not len(crossing):
         return float("nan")
@@ -214,7 +224,7 @@ def _prices(price: Any) -> tuple[tuple[str, ...], Array]:
         return tuple(f"x{j}" for j in range(values.shape[1])), values
     table = read(price)
     for column in table.columns():
-        if column.is_coded:
+        if column.is_coded or column.kind == "datetime":
             raise ValueError(f"price column {column.name!r} is {column.kind}; prices must be numbers")
     return table.names, np.column_stack([column.values for column in table.columns()])
 
@@ -231,11 +241,13 @@ def _check(
 ) -> None:
     if x.ndim != 1 or len(x) != len(prices):
         raise ValueError(f"signal must have one value a time: {len(prices)}, got shape {x.shape}")
+    if np.isinf(x).any():
+        raise ValueError("signal holds infinite values; set them to NaN to leave those times out")
     for name, column in zip(names, prices.T):
         if not (np.isfinite(column) & (column > 0)).all():
             raise ValueError(f"price {name!r} must be positive and without gaps; fill or drop those times")
-    if not len(horizons) or not all(1 <= h <= len(x) - 2 for h in horizons):
-        raise ValueError(f"horizons must lie between 1 and {len(x) - 2}, got {list(horizons)}")
+    if not len(horizons) or not all(1 <= h <= len(x) - 2 and h == int(h) for h in horizons):
+        raise ValueError(f"horizons must be whole numbers between 1 and {len(x) - 2}, got {list(horizons)}")
     if not len(methods) or not set(methods) <= set(METHODS):
         raise ValueError(f"methods must be of {METHODS}, got {list(methods)}")
     if inference not in INFERENCES:
@@ -292,7 +304,8 @@ def _null_correlations(signals: Sequence[_Signal], steps: Array, blocks: NDArray
 
 
 def _bootstrap_test(observed: Array, null: Array, level: float) -> tuple[Array, Array, Array]:
-    """Interval and p-value from the null distribution, on Fisher's scale."""
+    """Interval and p-value from the null distribution, on Fisher's scale; undefined draws speak against the finding."""
+    null = np.where(np.isnan(null) & ~np.isnan(observed), 1.0, null)
     z = np.arctanh(np.clip(observed, -1 + 1e-15, 1 - 1e-15))
     spread = np.abs(np.arctanh(np.clip(null, -1 + 1e-15, 1 - 1e-15)))
     width = np.quantile(spread, level, axis=0)
