@@ -4,9 +4,9 @@ from math import comb
 
 import numpy as np
 import pytest
-from scipy import sparse
+from scipy import sparse, stats
 
-from covey.measure.text import feature_density
+from covey.measure.text import density_performance_correlation, feature_density
 
 
 def test_counts_types_and_occurrences():
@@ -54,3 +54,18 @@ def test_density_at_a_size_does_not_depend_on_the_corpus():
 def test_bad_input(counts, size, message):
     with pytest.raises(ValueError, match=message):
         feature_density(counts, size)
+
+
+def test_density_against_performance_equals_scipy_and_knows_its_chance():
+    rng = np.random.default_rng(2)
+    density = rng.random(15)
+    scores = np.column_stack([density + 0.1 * rng.random(15), rng.random(15), np.ones(15)])
+    r, p = density_performance_correlation(density, scores)
+    for j in range(2):
+        assert r[j] == pytest.approx(stats.spearmanr(density, scores[:, j]).statistic)
+        assert p[j] == pytest.approx(stats.spearmanr(density, scores[:, j]).pvalue, abs=0.06)
+    assert p[0] == 0.001
+    assert np.isnan([r[2], p[2]]).all()
+    for bad in (np.ones(15), np.ones((14, 1)), np.full((15, 1), np.nan)):
+        with pytest.raises(ValueError, match="performance"):
+            density_performance_correlation(density, bad)

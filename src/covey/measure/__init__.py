@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         trigonometric_features,
     )
     from covey.measure.sentiment import cumulative_sentiment, headline_polarity, net_sentiment
-    from covey.measure.text import feature_density
+    from covey.measure.text import density_performance_correlation, feature_density
 
 _HOME = {
     "HorizonCorrelation": "horizon",
@@ -32,6 +32,7 @@ _HOME = {
     "RandomFeatures": "random_features",
     "concordance_correlation": "concordance",
     "cumulative_sentiment": "sentiment",
+    "density_performance_correlation": "text",
     "feature_density": "text",
     "group_hsic": "hsic_groups",
     "headline_polarity": "sentiment",
@@ -61,6 +62,7 @@ __all__ = [
     "associate",
     "concordance_correlation",
     "cumulative_sentiment",
+    "density_performance_correlation",
     "feature_density",
     "get",
     "group_hsic",
