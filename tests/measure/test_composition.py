@@ -263,3 +263,17 @@ def test_rows_with_missing_parts_are_left_out():
 )
 def test_what_is_no_composition(X):
     assert find_compositions(X) == ()
+
+
+def test_a_column_that_is_constant_where_all_parts_are_present_is_no_part():
+    rng = np.random.default_rng(8)
+    first, second = rng.integers(1, 40, size=(2, 300)).astype(float)
+    X = np.column_stack([first, second, 100 - first - second, np.full(300, 3.0)])
+    X[5, 0], X[5, 3] = np.nan, 7.0
+    assert find_compositions(X) == (("x0", "x1", "x2"),)
+
+
+def test_a_date_is_no_part():
+    columns = [Column(f"x{j}", "numeric", x) for j, x in enumerate(amounts().T)]
+    with pytest.raises(ValueError, match="column 'day' is datetime"):
+        compositional_associations(FeatureTable.from_columns([*columns, Column("day", "datetime", np.arange(60.0))]))

@@ -279,7 +279,7 @@ def compositional_associations(
     """
     table = read(source)
     for column in table.columns():
-        if column.is_coded:
+        if column.is_coded or column.kind == "datetime":
             raise ValueError(f"column {column.name!r} is {column.kind}; every part must be a number")
     X = _complete_positive(np.column_stack([column.values for column in table.columns()]), zeros)
     precision, weight = _log_ratio_precision(X, shrinkage)
@@ -389,19 +389,20 @@ def find_compositions(source: Any, tolerance: float = 0.01) -> tuple[tuple[str, 
         return ()
     X = np.column_stack([column.values for column in columns])
     X = X[np.isfinite(X).all(axis=1)]
+    varying = np.flatnonzero(X.min(axis=0, initial=np.inf) < X.max(axis=0, initial=-np.inf))
+    columns, X = [columns[k] for k in varying], X[:, varying]
     whole = [_with_small_parts(X, block) for block in _tied_blocks(X)]
     return tuple(tuple(columns[k].name for k in parts) for parts in whole if _adds_up(X, parts, tolerance))
 
 
 def _tied_blocks(X: NDArray[np.float64]) -> list[NDArray[np.intp]]:
-    """Sets of columns with a common direction along which the rows hardly vary."""
+    """Sets of varying columns with a common direction along which the rows hardly vary."""
     n, n_columns = X.shape
-    varying = np.flatnonzero(np.ptp(X, axis=0) > 0) if n > 2 * n_columns else np.zeros(0, dtype=np.intp)
-    if len(varying) < 3:
+    if n_columns < 3 or n <= 2 * n_columns:
         return []
     from scipy.sparse.csgraph import connected_components
 
-    z = X[:, varying] - X[:, varying].mean(axis=0)
+    z = X - X.mean(axis=0)
     z /= np.sqrt((z**2).mean(axis=0))
     variances, directions = np.linalg.eigh(z.T @ z / n)
     still = directions[:, variances < HARDLY_VARIES]
@@ -409,7 +410,7 @@ def _tied_blocks(X: NDArray[np.float64]) -> list[NDArray[np.intp]]:
     share = np.sqrt(np.diagonal(projection))
     tied = (np.abs(projection) > 0.5 * np.outer(share, share)) & (np.outer(share, share) > 1e-3)
     n_blocks, block = connected_components(tied, directed=False)
-    members = [varying[block == k] for k in range(n_blocks)]
+    members = [np.flatnonzero(block == k) for k in range(n_blocks)]
     return [m for m in members if len(m) > 1]
 
 
