@@ -143,6 +143,19 @@ def test_rows_and_columns_without_counts_are_undefined():
     assert np.isnan(model.transform(counts)).any(axis=1).tolist() == [k == 4 for k in range(10)]
 
 
+def test_a_row_of_zeros_alone_is_undefined_too():
+    counts, _ = blocks(10)
+    assert np.isnan(Swivel(3, max_iter=1, random_state=0).fit(counts).transform(np.zeros((1, 10)))).all()
+
+
+@pytest.mark.parametrize(("scale", "learning_rate"), [(1e39, 1.0), (1e-50, 1.0), (1.0, 1e30)])
+def test_vectors_that_do_not_stay_finite_are_an_error(scale, learning_rate):
+    counts, _ = blocks(10)
+    with warnings.catch_warnings(), pytest.raises(ValueError, match="did not stay finite"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        Swivel(2, learning_rate=learning_rate, random_state=0).fit(scale * counts)
+
+
 def test_bad_counts_and_parameters_are_refused():
     with pytest.raises(ValueError, match="no count above 0"):
         Swivel().fit(np.zeros((3, 3)))
@@ -151,3 +164,6 @@ def test_bad_counts_and_parameters_are_refused():
     for name in ("n_components", "max_iter", "learning_rate"):
         with pytest.raises(ValueError, match=f"{name} must be above 0, got 0"):
             Swivel(**{name: 0}).fit(np.ones((3, 3)))
+    for name in ("base", "scale"):
+        with pytest.raises(ValueError, match=f"{name} must be at least 0"):
+            Swivel(**{name: -1.0}).fit(np.ones((3, 3)))

@@ -236,13 +236,13 @@ def level_cooccurrence(table: Any) -> Cooccurrence:
     return Cooccurrence(between.tocsr(), tokens, np.bincount(cell, minlength=starts[-1]))
 
 
-def checked_counts(X: Any) -> csr_array:
+def checked_counts(X: Any, allow_empty: bool = False) -> csr_array:
     """`X` as a CSR array of non-negative numbers without explicit zeros.
 
     Raises
     ------
     ValueError
-        If it is no matrix, holds a negative number or none above 0.
+        If it is no matrix, holds a negative number or, unless `allow_empty`, none above 0.
     """
     given = X if issparse(X) else np.atleast_1d(np.asarray(X, dtype=np.float64))
     counts = csr_array(given, dtype=np.float64, copy=True)  # what follows works in place
@@ -255,7 +255,7 @@ def checked_counts(X: Any) -> csr_array:
     if (counts.data < 0).any():
         column = counts.indices[(counts.data < 0).argmax()]
         raise ValueError(f"counts must not be negative; Negative values in data: column {column}")
-    if counts.nnz == 0:
+    if counts.nnz == 0 and not allow_empty:
         raise ValueError(f"there is no count above 0 in {counts.shape[0]} rows and {counts.shape[1]} columns")
     return counts
 

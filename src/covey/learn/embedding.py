@@ -217,7 +217,7 @@ class Swivel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     Raises
     ------
     ValueError
-        If the counts are negative, missing or all 0, or a parameter is out of range.
+        If the counts are negative, missing or all 0, a parameter is out of range, or the vectors do not stay finite.
 
     Warns
     -----
@@ -305,6 +305,7 @@ class Swivel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             check_random_state(self.random_state),
             resolve(self.engine),
         )
+        self._check_finite(shards)
         self.n_iter_ = self.max_iter
         self.embedding_ = self.row_embedding_ + (self.column_embedding_ if shards.symmetric else 0.0)
         self._log_shares = _log(shards.column_sums / shards.column_sums.sum())
@@ -314,9 +315,23 @@ class Swivel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         for name in ("n_components", "max_iter", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        for name in ("base", "scale"):
+            if not 0.0 <= getattr(self, name) < np.inf:
+                raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
 
     def _checked(self, X: Any, reset: bool) -> Any:
         return validate_data(self, X, dtype=np.float64, accept_sparse="csr", reset=reset)
+
+    def _check_finite(self, shards: CountShards) -> None:
+        for vectors, sums in (
+            (self.row_embedding_, shards.row_sums),
+            (self.column_embedding_, shards.column_sums),
+        ):
+            if not np.isfinite(vectors[sums > 0]).all():
+                raise ValueError(
+                    "the vectors did not stay finite; lower learning_rate, or scale counts that single precision "
+                    "(1e-38..1e38) does not hold"
+                )
 
     @staticmethod
     def _warn_of_empty(shards: CountShards) -> None:
@@ -328,7 +343,7 @@ class Swivel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> Array:
         """Vectors of rows of counts over the same columns, shape (n_rows, n_components); NaN for a row of zeros."""
         check_is_fitted(self)
-        rows = checked_counts(self._checked(X, reset=False))
+        rows = checked_counts(self._checked(X, reset=False), allow_empty=True)
         known = np.isfinite(self._log_shares)
         kept = csr_array(rows[:, known])
         fold = partial(
