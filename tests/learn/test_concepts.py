@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from covey.learn.concepts import ConceptEmbedding, patient_vectors
+from covey.learn.concepts import ConceptEmbedding, _in_order, patient_vectors
 
 
 def records(n=300, n_groups=3, each=6, seed=0):
@@ -36,6 +36,16 @@ def test_a_patient_is_the_mean_or_the_sum_of_the_codes():
     assert weighted[0] == pytest.approx([(2.0 - 3.0) / 3.0, 4.0 / 3.0])
 
 
+def test_a_patient_whose_codes_weigh_nothing_is_at_zero():
+    assert patient_vectors([["a"]], {"a": np.ones(2)}, "mean", {"a": 0.0}).tolist() == [[0.0, 0.0]]
+
+
+def test_missing_codes_get_no_vector():
+    model = ConceptEmbedding(2, random_state=0).fit([["a", None, "b", float("nan")]] * 5)
+    assert set(model.vocabulary_) == {"a", "b"}
+    assert (model.transform([["a", None]]) == model.transform([["a"]])).all()
+
+
 def test_transform_pools_the_fitted_vectors_with_rare_codes_weighing_more():
     codes, _, _ = records()
     codes[0] = ["once", *codes[0]]
@@ -46,20 +56,22 @@ def test_transform_pools_the_fitted_vectors_with_rare_codes_weighing_more():
     assert model.transform([["once", "a0", "a0", "new"]])[0] == pytest.approx(wanted)
 
 
-def test_order_follows_the_times_and_is_random_within_a_visit():
-    codes, times, _ = records()
-    fitted = ConceptEmbedding(3, max_iter=5, random_state=0).fit(codes, times=times)
-    order = np.random.default_rng(0).permutation(8)
-    shuffled = [[c[k] for k in order] for c in codes], [[t[k] for k in order] for t in times]
-    far = ConceptEmbedding(3, window=1, max_iter=5, random_state=0)
-    # next to each other in time only: a to b, never a to c
-    steps = [["c", "a", "b"]] * 50, [[3.0, 1.0, 2.0]] * 50
-    far.fit(steps[0], times=steps[1])
-    assert far.most_similar("a", 1)[0][0] in ("b", "c")
-    again = ConceptEmbedding(3, max_iter=5, random_state=0).fit(codes, times=times)
-    assert (fitted.embedding_ == again.embedding_).all()
-    other = ConceptEmbedding(3, max_iter=5, random_state=0).fit(shuffled[0], times=shuffled[1])
-    assert set(other.vocabulary_) == set(fitted.vocabulary_)
+def test_order_follows_the_times():
+    codes = [["a", "b", "c", "d"], ["d", "c"]] * 20
+    times = [[1.0, 2.0, 3.0, 4.0], [0.0, 9.0]] * 20
+    fitted = ConceptEmbedding(3, window=1, random_state=0).fit(codes, times=times)
+    backwards = [one[::-1] for one in codes]
+    again = ConceptEmbedding(3, window=1, random_state=0).fit(backwards, times=[one[::-1] for one in times])
+    assert (again.embedding_ == fitted.embedding_).all()
+    mixed = ConceptEmbedding(3, window=1, random_state=0).fit([["a", "c", "b", "d"], ["d", "c"]] * 20)
+    assert (mixed.embedding_ != fitted.embedding_).any()
+
+
+def test_order_is_random_within_a_visit():
+    patients, times = [["a", "b", "c"]] * 200, [[1.0, 1.0, 0.0]] * 200
+    orders = [tuple(codes) for codes in _in_order(patients, times, np.random.RandomState(0))]
+    assert set(orders) == {("c", "a", "b"), ("c", "b", "a")}
+    assert 60 < orders.count(("c", "a", "b")) < 140
 
 
 def test_only_codes_of_the_observation_window_count():
@@ -69,6 +81,8 @@ def test_only_codes_of_the_observation_window_count():
     assert seen[0] == pytest.approx((model.vectors_["b0"] + model.vectors_["c0"]) / 2)
     with pytest.raises(ValueError, match="needs the times"):
         model.transform(codes)
+    whole = clone(model).fit_transform(codes, times=times)
+    assert whole == pytest.approx(model.transform(codes, times=times))
 
 
 def test_it_can_be_cloned_and_pickled():
@@ -98,6 +112,13 @@ def test_bad_records_and_parameters_are_refused():
         patient_vectors(codes, {"a": np.ones(2)}, "max")
     with pytest.raises(ValueError, match="the vocabulary is empty"):
         patient_vectors(codes, {})
+    with pytest.raises(ValueError, match="got 'max'"):
+        ConceptEmbedding(pooling="max").fit(codes)
+    with pytest.raises(ValueError, match="observation_window must be at least 0, got -1"):
+        ConceptEmbedding(observation_window=-1).fit(codes)
+    for weights in ({}, {"a": -1.0}, {"a": np.nan}):
+        with pytest.raises(ValueError, match="code 'a' needs a weight of at least 0"):
+            patient_vectors([["a"]], {"a": np.ones(2)}, weights=weights)
     model = ConceptEmbedding(2, max_iter=1).fit(codes)
     with pytest.raises(ValueError, match="code 'zz' has no vector"):
         model.most_similar("zz")

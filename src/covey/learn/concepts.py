@@ -31,22 +31,22 @@ def patient_vectors(
     Parameters
     ----------
     patients : sequence of sequences of hashable
-        The codes of each patient; repeated ones count as often as they occur.
+        The codes of each patient; repeated ones count as often as they occur, missing ones not at all.
     vectors : mapping of code to ndarray of shape (n_components,)
         Codes without a vector are left out.
     pooling : {"mean", "sum"}
     weights : mapping of code to float, optional
-        Weight of each code in the sum or the mean; by default 1.
+        Weight of each code in the sum or the mean, at least 0; by default 1.
 
     Returns
     -------
     ndarray of shape (n_patients, n_components)
-        0 for a patient without any known code.
+        0 for a patient without any known code, or none that weighs anything.
 
     Raises
     ------
     ValueError
-        If there are no vectors, or the pooling is unknown.
+        If there are no vectors, the pooling is unknown, or a code that has a vector has no weight or a negative one.
     TypeError
         If a patient's codes are a string.
 
@@ -62,10 +62,11 @@ def patient_vectors(
     array([[1., 4.],
            [0., 0.]])
     """
-    if pooling not in ("mean", "sum"):
-        raise ValueError(f"pooling must be 'mean' or 'sum', got {pooling!r}")
+    _check_pooling(pooling)
     if not vectors:
         raise ValueError("the vocabulary is empty: there is no code with a vector")
+    if weights is not None:
+        _check_weights(vectors, weights)
     out = np.zeros((len(patients), len(next(iter(vectors.values())))))
     for row, codes in enumerate(_checked(patients)):
         known = [code for code in codes if code in vectors]
@@ -73,8 +74,19 @@ def patient_vectors(
             continue
         weight = np.ones(len(known)) if weights is None else np.array([weights[code] for code in known])
         total = weight @ np.array([vectors[code] for code in known])
-        out[row] = total / weight.sum() if pooling == "mean" else total
+        out[row] = total / weight.sum() if pooling == "mean" and weight.any() else total
     return out
+
+
+def _check_pooling(pooling: str) -> None:
+    if pooling not in ("mean", "sum"):
+        raise ValueError(f"pooling must be 'mean' or 'sum', got {pooling!r}")
+
+
+def _check_weights(vectors: Mapping[Any, Array], weights: Mapping[Any, float]) -> None:
+    for code in vectors:
+        if not weights.get(code, np.nan) >= 0.0:
+            raise ValueError(f"code {code!r} needs a weight of at least 0, got {weights.get(code)}")
 
 
 def _checked(patients: Sequence[Codes]) -> Sequence[Codes]:
@@ -186,6 +198,9 @@ class ConceptEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """
         if self.weighting not in ("uniform", "rarity"):
             raise ValueError(f"weighting must be 'uniform' or 'rarity', got {self.weighting!r}")
+        _check_pooling(self.pooling)
+        if self.observation_window is not None and not self.observation_window >= 0.0:
+            raise ValueError(f"observation_window must be at least 0, got {self.observation_window}")
         rng = check_random_state(self.random_state)
         records = list(_in_order(X, times, rng))
         counted = CooccurrenceCounter(self.window).update(records).result(self.min_count)
@@ -209,6 +224,10 @@ class ConceptEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             for code in set(codes) & patients.keys():
                 patients[code] += 1
         return {code: float(np.log1p(len(records) / n)) for code, n in patients.items()}
+
+    def fit_transform(self, X: Sequence[Codes], y: object = None, times: Times | None = None) -> Array:
+        """Fit records and give the vectors of their patients; parameters as in `fit`."""
+        return self.fit(X, times=times).transform(X, times=times)
 
     def transform(self, X: Sequence[Codes], times: Times | None = None) -> Array:
         """Vectors of patients, shape (n_patients, n_components); 0 for a patient without any known code."""
@@ -258,4 +277,5 @@ def _in_order(patients: Sequence[Codes], times: Times | None, rng: Any) -> Itera
 
 
 def _recent(codes: Codes, when: Array, length: float) -> Codes:
-    return [code for code, moment in zip(codes, when) if moment >= when.max() - length]
+    first = when.max(initial=-np.inf) - length
+    return [code for code, moment in zip(codes, when.tolist()) if moment >= first]
