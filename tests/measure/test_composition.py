@@ -13,6 +13,7 @@ from covey.measure.composition import (
     compositional_partial_correlation,
     compositional_partial_variance,
     find_compositions,
+    least_shares,
     multiplicative_replacement,
     proportionality,
 )
@@ -110,7 +111,8 @@ def test_zeros_are_replaced_with_a_warning():
     X[X.sum(axis=1) == 0] = 1.0
     with pytest.warns(UserWarning, match=r"zeros replaced \(multiplicative\)"):
         values = compositional_partial_correlation(X)
-    np.testing.assert_allclose(values, compositional_partial_correlation(multiplicative_replacement(X)))
+    replaced = multiplicative_replacement(X, least_shares(X))
+    np.testing.assert_allclose(values, compositional_partial_correlation(replaced))
     with pytest.warns(UserWarning, match="pseudocount"):
         values = compositional_partial_correlation(X, zeros="pseudocount")
     np.testing.assert_allclose(values, compositional_partial_correlation(X + 0.5))
@@ -159,6 +161,8 @@ def twins():
         (lambda: clr([[1.0, np.inf]]), "part 1 of row 0 is inf"),
         (lambda: alr([[1.0, 2.0]], reference=2), "not one of 2 parts"),
         (lambda: multiplicative_replacement([[1.0, 0.0]], delta=0.5), "delta must lie between"),
+        (lambda: multiplicative_replacement([[1.0, 0.0]], delta=[0.1, 0.1, 0.1]), "each of 2 parts"),
+        (lambda: least_shares([[1.0, 0.0], [2.0, 0.0]]), "part 1 is zero in every row"),
         (lambda: compositional_partial_correlation(amounts()[:, :2]), "at least three parts"),
         (lambda: compositional_partial_correlation(amounts(), "lasso"), "shrinkage must be"),
         (lambda: compositional_partial_correlation(amounts(), zeros="drop"), "zeros must be one of"),
@@ -277,3 +281,21 @@ def test_a_date_is_no_part():
     columns = [Column(f"x{j}", "numeric", x) for j, x in enumerate(amounts().T)]
     with pytest.raises(ValueError, match="column 'day' is datetime"):
         compositional_associations(FeatureTable.from_columns([*columns, Column("day", "datetime", np.arange(60.0))]))
+
+
+def test_zeros_below_a_detection_limit_hardly_change_a_correlation():
+    rng = np.random.default_rng(0)
+    logs = 0.7 * rng.normal(size=(1000, 4))
+    logs[:, 3] += 0.9 * logs[:, 0] - 4.0
+    X = closure(np.exp(logs))
+    limit = np.quantile(X[:, 3], 0.05)
+    seen = np.where(limit <= X, X, 0.0)
+    with pytest.warns(UserWarning, match="zeros replaced"):
+        partial, share = compositional_partial_correlation(seen), proportionality(seen)
+    np.testing.assert_allclose(partial, compositional_partial_correlation(X), atol=0.05)
+    np.testing.assert_allclose(share, proportionality(X), atol=0.05)
+
+
+def test_each_part_may_have_its_own_replacement():
+    replaced = multiplicative_replacement([[6.0, 2.0, 2.0, 0.0], [0.0, 1.0, 1.0, 0.0]], [0.1, 0.2, 0.2, 0.05])
+    np.testing.assert_allclose(replaced, [[0.57, 0.19, 0.19, 0.05], [0.1, 0.425, 0.425, 0.05]])

@@ -117,7 +117,7 @@ def alr(X: ArrayLike, reference: int = -1) -> NDArray[np.float64]:
     return np.delete(logs, reference, axis=1) - logs[:, [reference]]
 
 
-def multiplicative_replacement(X: ArrayLike, delta: float | None = None) -> NDArray[np.float64]:
+def multiplicative_replacement(X: ArrayLike, delta: ArrayLike | None = None) -> NDArray[np.float64]:
     """Proportions with each zero set to `delta` and the other parts scaled so that rows still sum to 1.
 
     Ratios between the parts that were not zero are kept.
@@ -126,8 +126,9 @@ def multiplicative_replacement(X: ArrayLike, delta: float | None = None) -> NDAr
     ----------
     X : array_like of shape (n_samples, n_parts)
         Non-negative.
-    delta : float, optional
-        In 0..1/n_parts; ``1 / n_parts**2`` by default.
+    delta : float or array_like of shape (n_parts,), optional
+        In 0..1/n_parts, for all parts or for each; ``1 / n_parts**2`` by default, which is far too much where shares
+        that are not zero are smaller: see `least_shares`.
 
     Returns
     -------
@@ -150,11 +151,48 @@ def multiplicative_replacement(X: ArrayLike, delta: float | None = None) -> NDAr
     """
     proportions = closure(X)
     n_parts = proportions.shape[1]
-    delta = 1.0 / n_parts**2 if delta is None else delta
-    if not 0.0 < delta < 1.0 / n_parts:
-        raise ValueError(f"delta must lie between 0 and {1.0 / n_parts:.4g}, got {delta}")
+    deltas = np.asarray(1.0 / n_parts**2 if delta is None else delta, dtype=float)
+    if deltas.shape not in ((), (n_parts,)):
+        raise ValueError(f"delta must be one number, or one for each of {n_parts} parts; got shape {deltas.shape}")
+    if not ((deltas > 0.0) & (deltas < 1.0 / n_parts)).all():
+        raise ValueError(f"delta must lie between 0 and {1.0 / n_parts:.4g}, got {deltas.tolist()}")
     zero = proportions == 0
-    return np.where(zero, delta, proportions * (1.0 - delta * zero.sum(axis=1, keepdims=True)))
+    return np.where(zero, deltas, proportions * (1.0 - (deltas * zero).sum(axis=1, keepdims=True)))
+
+
+def least_shares(X: ArrayLike) -> NDArray[np.float64]:
+    """What to replace zeros of each part with: 0.65 times its smallest share that is not 0, at most ``1 / n_parts**2``.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_parts)
+        Non-negative; no row and no part may be all zero.
+
+    Returns
+    -------
+    ndarray of shape (n_parts,)
+        For `multiplicative_replacement`.
+
+    Raises
+    ------
+    ValueError
+        As `closure`, and if a part is zero in every row.
+
+    References
+    ----------
+    Martin-Fernandez, Barcelo-Vidal and Pawlowsky-Glahn (2003), Dealing with zeros and missing values in
+    compositional data sets using nonparametric imputation, Math. Geol. 35.
+
+    Examples
+    --------
+    >>> least_shares([[50, 48, 2], [60, 40, 0], [50, 49, 1]]).round(4)
+    array([0.1111, 0.1111, 0.0065])
+    """
+    proportions = closure(X)
+    smallest = np.where(proportions > 0, proportions, np.inf).min(axis=0)
+    if np.isinf(smallest).any():
+        raise ValueError(f"part {int(np.isinf(smallest).argmax())} is zero in every row; drop it")
+    return np.minimum(0.65 * smallest, 1.0 / proportions.shape[1] ** 2)
 
 
 def compositional_partial_correlation(
@@ -173,8 +211,8 @@ def compositional_partial_correlation(
         None needs at least as many rows as parts. Ledoit-Wolf shrinks the covariance of isometric log-ratios
         towards a multiple of the identity.
     zeros : {"multiplicative", "pseudocount", "error"}
-        What is done, with a warning, where an entry is zero: `multiplicative_replacement`; 0.5 added to all
-        counts; or an error.
+        What is done, with a warning, where an entry is zero: `multiplicative_replacement` by `least_shares`; 0.5 added
+        to all counts; or an error.
 
     Returns
     -------
@@ -510,7 +548,6 @@ def _complete_positive(X: ArrayLike, zeros: str) -> NDArray[np.float64]:
     zero = X == 0
     if not zero.any() or zeros == "error":
         return _positive(X)
-    if zero.all(axis=0).any():
-        raise ValueError(f"part {int(zero.all(axis=0).argmax())} is zero in every row; drop it")
+    least = least_shares(X)
     warnings.warn(f"{int(zero.sum())} zeros replaced ({zeros})", UserWarning, stacklevel=3)
-    return multiplicative_replacement(X) if zeros == "multiplicative" else X + 0.5
+    return multiplicative_replacement(X, least) if zeros == "multiplicative" else X + 0.5
