@@ -168,3 +168,9 @@ def test_bad_input_is_named():
         MutualInformationBound().fit(np.where(X > 1, np.nan, X), Y)
     with pytest.raises(ValueError, match="3 and 3 columns"):
         MutualInformationBound(max_iter=1).fit(X, Y).score(X[:, :2], Y)
+    with pytest.raises(ValueError, match="hidden must name"):
+        ConcatCritic(2, 2, seeded(), hidden=())
+    with pytest.raises(ValueError, match="n_layers must be at least 1, got 0"):
+        RealNVP(4, seeded(), n_layers=0)
+    with pytest.raises(ValueError, match=r"same rows, got \[10, 5\] rows"):
+        next(paired_batches([torch.ones(10, 1), torch.ones(5, 1)], 4, 1, seeded()))

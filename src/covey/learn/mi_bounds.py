@@ -48,7 +48,13 @@ class InfoNCE(nn.Module):
     """
 
     def forward(self, scores: Tensor) -> Tensor:
-        """The bound, shape (), from ``scores[i, j] = f(x_i, y_j)``, shape (n_pairs, n_pairs)."""
+        """The bound, shape (), from ``scores[i, j] = f(x_i, y_j)``, shape (n_pairs, n_pairs).
+
+        Raises
+        ------
+        ValueError
+            If `scores` are no square matrix of at least two pairs.
+        """
         return scores.diagonal().mean() - scores.logsumexp(dim=1).mean() + log(_square(scores))
 
 
@@ -70,7 +76,13 @@ class NWJBound(nn.Module):
     """
 
     def forward(self, scores: Tensor) -> Tensor:
-        """The bound, shape (), from ``scores[i, j] = f(x_i, y_j)``, shape (n_pairs, n_pairs)."""
+        """The bound, shape (), from ``scores[i, j] = f(x_i, y_j)``, shape (n_pairs, n_pairs).
+
+        Raises
+        ------
+        ValueError
+            If `scores` are no square matrix of at least two pairs.
+        """
         n = _square(scores)
         apart = scores[~torch.eye(n, dtype=torch.bool, device=scores.device)]
         return scores.diagonal().mean() - torch.exp(apart.logsumexp(dim=0) - 1.0 - log(apart.numel()))
@@ -112,6 +124,11 @@ class SeparableCritic(nn.Module):
         Units of the hidden layers.
     n_components : int
         Outputs of both networks.
+
+    Examples
+    --------
+    >>> SeparableCritic(3, 2, torch.Generator().manual_seed(0))(torch.ones(5, 3), torch.ones(4, 2)).shape
+    torch.Size([5, 4])
     """
 
     def __init__(
@@ -139,10 +156,22 @@ class ConcatCritic(nn.Module):
     generator : torch.Generator
     hidden : tuple of int
         Units of the hidden layers, at least one.
+
+    Raises
+    ------
+    ValueError
+        If there is no hidden layer.
+
+    Examples
+    --------
+    >>> ConcatCritic(3, 2, torch.Generator().manual_seed(0))(torch.ones(5, 3), torch.ones(4, 2)).shape
+    torch.Size([5, 4])
     """
 
     def __init__(self, n_x: int, n_y: int, generator: torch.Generator, hidden: tuple[int, ...] = (128,)) -> None:
         super().__init__()
+        if not hidden:
+            raise ValueError("hidden must name at least one layer; without it the sides would only be added")
         self.n_x = n_x
         first: Any = perceptron([n_x + n_y, hidden[0]], generator)[0]
         self.weight, self.bias = first.weight, first.bias
@@ -178,6 +207,11 @@ class RealNVP(nn.Module):
     hidden : tuple of int
         Units of the hidden layers of each coupling.
 
+    Raises
+    ------
+    ValueError
+        If there are fewer than two columns or no layers.
+
     References
     ----------
     Dinh, Sohl-Dickstein and Bengio (2017), Density estimation using Real NVP. arXiv:1605.08803.
@@ -198,6 +232,8 @@ class RealNVP(nn.Module):
         super().__init__()
         if n_features < 2:
             raise ValueError(f"coupling layers need at least two columns, got {n_features}")
+        if n_layers < 1:
+            raise ValueError(f"n_layers must be at least 1, got {n_layers}")
         halves = [torch.randperm(n_features, generator=generator) < n_features // 2 for _ in range((n_layers + 1) // 2)]
         self.register_buffer("mask", torch.stack([m for half in halves for m in (half, ~half)][:n_layers]))
         self.couplings = nn.ModuleList(
@@ -227,8 +263,16 @@ class RealNVP(nn.Module):
 def paired_batches(
     views: Sequence[Tensor], batch_size: int, n_steps: int, generator: torch.Generator
 ) -> Iterator[list[Tensor]]:
-    """The same random rows of each view, `n_steps` times, without replacement within a pass over the rows."""
+    """The same random rows of each view, `n_steps` times, without replacement within a pass over the rows.
+
+    Raises
+    ------
+    ValueError
+        If the views differ in their rows.
+    """
     n = len(views[0])
+    if any(len(view) != n for view in views):
+        raise ValueError(f"the views must have the same rows, got {[len(view) for view in views]} rows")
     size = min(batch_size, n)
     order = torch.empty(0, dtype=torch.int64)
     for _ in range(n_steps):
@@ -266,7 +310,7 @@ def maximise_bound(
     Raises
     ------
     ValueError
-        If the bound is no longer finite.
+        If the bound is no longer finite, or the views differ in their rows.
     """
 
     def loss_of(batch: Sequence[Tensor]) -> Tensor:
