@@ -170,3 +170,7 @@ def test_bad_input():
         EmbeddedCMD(share=0)
     with pytest.raises(ValueError, match="one vector"):
         EmbeddedCMD().step(x)
+    cmd = EmbeddedCMD()
+    cmd.step(x[0])
+    with pytest.raises(ValueError, match="first step had 80 weights, this one has 3"):
+        cmd.step(x[1, :3])

@@ -220,3 +220,18 @@ def test_texts_groups_proportions_and_weights_are_checked():
     with pytest.raises(ValueError, match="must not be NaN"):
         gumbel_top_k([0.0, np.nan], 1)
     assert bucket_probabilities([[0, 3], [1, 0]], smoothing=1.0).tolist() == pytest.approx([2 / 6, 4 / 6])
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_column_of_numbers_here_and_categories_there_is_named(swapped):
+    numbers = FeatureTable.from_columns([Column("v", "numeric", np.arange(6.0))])
+    words = FeatureTable.from_columns([Column("v", "categorical", np.arange(6, dtype=np.int32) % 2, ("a", "b"))])
+    pool, target = (words, numbers) if swapped else (numbers, words)
+    with pytest.raises(ValueError, match=r"column 'v' holds (numbers|categories) in the pool and"):
+        ImportanceResampler("table").fit(pool, target)
+
+
+def test_a_target_without_values_of_a_column_is_all_missing_there():
+    pool = FeatureTable.from_columns([Column("v", "numeric", np.array([1.0, 2.0, np.nan, 4.0]))])
+    target = FeatureTable.from_columns([Column("v", "categorical", np.full(2, -1, dtype=np.int32), ())])
+    assert ImportanceResampler("table").fit(pool, target).log_weights_.argmax() == 2

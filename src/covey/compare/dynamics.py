@@ -490,13 +490,23 @@ class EmbeddedCMD:
         self._line: tuple[Array, Array] | None = None
 
     def step(self, weights: ArrayLike) -> Array:
-        """All weights after an epoch, shape (n_weights,), to the same with the tied ones on their line."""
+        """All weights after an epoch, shape (n_weights,), to the same with the tied ones on their line.
+
+        Raises
+        ------
+        ValueError
+            If the weights are no vector, or another number of them than before.
+        """
         current = np.array(weights, dtype=float)
         if current.ndim != 1:
             raise ValueError(f"weights must be one vector, got shape {current.shape}; ravel and concatenate layers")
         if len(self.tied) == 0:
             self.tied = np.zeros(len(current), dtype=bool)
             self._slope, self._intercept, self._reference = (np.zeros(len(current)) for _ in range(3))
+        if len(current) != len(self.tied):
+            raise ValueError(
+                f"the first step had {len(self.tied)} weights, this one has {len(current)}; give all of them"
+            )
         self.n_sent += int((~self.tied).sum())
         current = self.follow(current)
         self.online.partial_fit(current[None])

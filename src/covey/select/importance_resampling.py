@@ -505,6 +505,12 @@ class TableBuckets:
         The pool: numbers are cut at its quantiles. Identifiers and free text are left out.
     n_bins : int
 
+    Raises
+    ------
+    ValueError
+        If no column can be used; in a call, if a column is absent, or of numbers in one table and categories in the
+        other.
+
     Examples
     --------
     >>> TableBuckets(np.array([[1.0], [2.0], [3.0], [4.0]]), 2)(np.array([[0.0], [9.0], [np.nan]])).toarray().tolist()
@@ -516,21 +522,28 @@ class TableBuckets:
         self.names = [column.name for column in pool.columns() if column.kind not in ("id", "text")]
         if not self.names:
             raise ValueError("no column to compare rows by: all are identifiers or text")
-        self.edges = {}
+        self.edges, self.is_coded = {}, {}
         for name in self.names:
             column = pool.column(name)
+            self.is_coded[name] = column.is_coded
             self.edges[name] = _categories(column) if column.is_coded else _inner_quantiles(column.values, n_bins)
 
     def __call__(self, table: Any) -> csr_array:
         """Counts of shape (n_rows, n_buckets): for each row 1 in one bucket of each column."""
         rows = _table(table)
-        bins = [_bins(rows.column(name), self.edges[name]) for name in self.names]
+        bins = [_bins(self._checked(rows.column(name)), self.edges[name]) for name in self.names]
         sizes = [len(self.edges[name]) + 2 for name in self.names]
         offset = np.cumsum([0, *sizes[:-1]])
         buckets = np.stack(bins, axis=1) + offset
         start = np.arange(0, buckets.size + 1, len(self.names))
         ones = np.ones(buckets.size, dtype=np.int64)
         return csr_array((ones, buckets.ravel(), start), shape=(rows.n_rows, sum(sizes)))
+
+    def _checked(self, column: Column) -> Column:
+        if column.is_coded != self.is_coded[column.name] and not column.missing.all():
+            pool, rows = ("categories" if coded else "numbers" for coded in (not column.is_coded, column.is_coded))
+            raise ValueError(f"column {column.name!r} holds {pool} in the pool and {rows} here; use the same")
+        return column
 
 
 def _table(source: Any) -> FeatureTable:
