@@ -105,3 +105,25 @@ def test_direct_links_near_copies_and_few_rows_are_not_called_indirect() -> None
 def test_the_partial_network_stands_beside_the_marginal_one_where_columns_can_be_held_fixed() -> None:
     assert 'id="partial-canvas"' in render(analysed(chain()))
     assert 'id="partial-canvas"' not in render(analysed(chain().select(("a", "b"))))
+
+
+def persistent(seed: int, share: float, common: float = 0.0, n_rows: int = 600) -> FeatureTable:
+    """Six series a day, each close to its value of the day before; with a factor if `common` is above 0."""
+    shocks = np.random.default_rng(seed).normal(size=(n_rows, 7))
+    shocks = shocks[:, :6] + common * shocks[:, 6:]
+    for t in range(1, n_rows):
+        shocks[t] += share * shocks[t - 1]
+    day = numbers("day", 86_400.0 * np.arange(n_rows), "datetime")
+    return table(day, *(numbers(f"x{k}", x) for k, x in enumerate(shocks.T)))
+
+
+@pytest.mark.parametrize("share", [0.95, 1.0])
+def test_series_that_move_slowly_by_themselves_have_no_factors_and_no_go_betweens(share) -> None:
+    for seed in range(4):
+        data = analysed(persistent(seed, share))
+        assert data.factors == () and data.indirect == ()
+
+
+def test_a_factor_of_series_is_found() -> None:
+    (factor,) = analysed(persistent(0, 0.5, common=1.5)).factors
+    assert set(factor.members) == {f"x{k}" for k in range(6)}

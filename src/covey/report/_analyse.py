@@ -22,7 +22,7 @@ from covey.report._factors import latent_factors
 from covey.report._findings import Evidence, findings
 from covey.report._indirect import indirect_links
 from covey.report._interaction import interactions
-from covey.report._lagged import are_in_order, lagged_links
+from covey.report._lagged import are_in_order, effective_rows, lagged_links, with_effective_rows
 from covey.report._material import Material, prepare, reordered
 from covey.report._missing import missing_effects
 from covey.report._model import Group, ReportData
@@ -108,10 +108,6 @@ def analyse(
         matrices = with_log_ratios(raw, material, wholes)
     with clock("groups"):
         order, groups, tree = _structure(matrices["auto"], target)
-    with clock("latent factors"):
-        factors = latent_factors(material, raw["spearman"], wholes)
-        parts = {name for whole in wholes for name in whole.parts}
-        indirect = indirect_links(raw["pearson"], raw["partial_correlation"], parts)
     with clock("relevance"):
         relevant = relevance(material)
         determination = determinations(material)
@@ -127,7 +123,15 @@ def analyse(
     with clock("lags"):
         by = sorted_by(material)
         ordered = time is not None or are_in_order(material, by, resemblance)
+        parts = {name for whole in wholes for name in whole.parts}
         lagged = lagged_links(material, {*by, *parts}) if ordered else ()
+    with clock("latent factors"):
+        spearman, pearson = raw["spearman"], raw["pearson"]
+        if ordered:
+            effective = effective_rows(material)
+            spearman, pearson = (with_effective_rows(matrix, effective) for matrix in (spearman, pearson))
+        factors = latent_factors(material, spearman, wholes)
+        indirect = indirect_links(pearson, raw["partial_correlation"], parts)
     with clock("direction hints"):
         aside = {*parts, *resemblance, *by, *(effect.name for effect in drifting)}
         directions = direction_hints(material, matrices["auto"], aside)

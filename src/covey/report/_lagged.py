@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from covey.measure._null import false_discovery
+from covey.measure import AssociationMatrix
+from covey.measure._null import correlation_pvalue, false_discovery
 from covey.measure.lagged import LaggedCorrelation, lagged_correlation
 from covey.report._material import Material
 from covey.report._model import Lagged
+from covey.table import Column, FeatureTable
 
 LEAST_ROWS, MOST_ROWS = 50, 100_000
 MOST_COLUMNS = 80
+MOST_VALUES = 8_000_000  # whose persistence is measured at once
 LEAST_VALUE, LEAST_GAIN = 0.2, 0.1
 ALPHA = 0.01
 LEAST_RESEMBLING = 0.3
@@ -23,6 +28,35 @@ def are_in_order(material: Material, sorted_by: Collection[str], resembling: Col
     """Whether rows stand in an order that means something: sorted by a date, or a third of the columns drift slowly."""
     by_date = any(material.column(name).kind == "datetime" for name in sorted_by)
     return by_date or len(resembling) >= max(1.0, LEAST_RESEMBLING * len(material.features))
+
+
+def effective_rows(material: Material) -> NDArray[np.float64]:
+    """How many independent rows a correlation of two features rests on, where rows are in order of time.
+
+    Returns
+    -------
+    ndarray of shape (n_features, n_features)
+        By Bartlett's formula (see `lagged_correlation`) from the first rows, at most 100,000; infinite where a feature
+        holds neither numbers nor dates.
+    """
+    names = [name for name in material.features if material.column(name).kind in ("numeric", "datetime")]
+    out = np.full((len(material.features),) * 2, np.inf)
+    if len(names) >= 2 and material.source.n_rows >= LEAST_ROWS:
+        most = min(MOST_ROWS, max(MOST_VALUES // len(names), LEAST_ROWS))
+        columns = [material.source.column(name).values[:most] for name in names]
+        series = FeatureTable.from_columns([Column(name, "numeric", x) for name, x in zip(names, columns)])
+        place = [material.place[name] for name in names]
+        found = lagged_correlation(series, max_lag=0, engine=material.engine)
+        out[np.ix_(place, place)] = found.n_effective / np.maximum(found.n, 1) * material.source.n_rows
+    return out
+
+
+def with_effective_rows(matrix: AssociationMatrix, effective: NDArray[np.float64]) -> AssociationMatrix:
+    """A matrix of correlations with no more rows than are independent, and the p-values that go with them."""
+    n = np.minimum(matrix.n, effective).astype(np.int64)
+    pvalues = np.where(np.isnan(matrix.values), np.nan, correlation_pvalue(matrix.values, n))
+    np.fill_diagonal(pvalues, np.nan)
+    return replace(matrix, n=n, pvalues=pvalues)
 
 
 def lagged_links(material: Material, skipped: Collection[str] = ()) -> tuple[Lagged, ...]:

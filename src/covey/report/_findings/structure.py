@@ -106,8 +106,8 @@ def _lagged_finding(e: Evidence, pair: Lagged) -> Finding:
     return Finding(
         "lagged",
         f"{name(pair.leader)} goes {plural(pair.lag, 'row')} before {name(pair.follower)}",
-        f"Along the rows, {name(pair.follower)} correlates {signed(pair.value)} with {name(pair.leader)} "
-        f"{plural(pair.lag, 'row')} earlier, and {signed(pair.at_zero)} with it in the same row.",
+        f"Along the rows, straight trends taken away, {name(pair.follower)} correlates {signed(pair.value)} with "
+        f"{name(pair.leader)} {plural(pair.lag, 'row')} earlier, and {signed(pair.at_zero)} with it in the same row.",
         f"Try {name(pair.leader)} of {plural(pair.lag, 'row')} before as a feature"
         + (f" for {name(pair.follower)}." if e.target in (None, pair.follower) else "."),
         0.5 + 0.2 * abs(pair.value) + (0.15 if pair.follower == e.target else 0.0),
