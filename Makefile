@@ -9,11 +9,14 @@ PIP    := $(BIN)/python -m pip install -q --disable-pip-version-check -c constra
 demo: $(VENV)/.core
 	$(BIN)/covey report covey:adult --target income-per-year --out adult.html
 
+# One process a core, one thread each: threads of BLAS only wait for each other in tests
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-quick: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow and not browser"
+	$(PYTEST) -m "not slow and not browser"
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
