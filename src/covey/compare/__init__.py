@@ -1,7 +1,8 @@
 """Do two representations hold the same features, and which move together: similarities, alignments, dynamics."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from covey._lazy import lazy_names
 
 if TYPE_CHECKING:
     from covey.compare.cosine import (
@@ -40,8 +41,4 @@ __all__ = [
     "rescaling_sensitivity",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:  # scikit-learn takes a second to import
-        return getattr(import_module(f"covey.compare.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOME)  # scikit-learn takes a second to import

@@ -1,7 +1,8 @@
 """Can features be learned so that they relate as they should? Losses and representation learners."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from covey._lazy import lazy_names
 
 if TYPE_CHECKING:
     from covey.learn._shards import CountShards, shard_counts
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
         maximise_bound,
     )
     from covey.learn.multiview import MultiviewCCA, MultiviewPLS, StochasticCCA, StochasticPLS
-    from covey.learn.sparse_cca import PrimalDualSparseCCA, SparseCCA, mate_retrieval
+    from covey.learn.sparse_cca import (
+        PrimalDualSparseCCA,
+        SparseCCA,
+        mate_retrieval,
+        primal_dual_pair,
+        sparse_canonical_pair,
+    )
 
 _HOME = {
     "BAttention": "b_attention",
@@ -52,7 +59,9 @@ _HOME = {
     "maximise_bound": "mi_bounds",
     "patient_vectors": "concepts",
     "pmi_matrix": "cooccurrence",
+    "primal_dual_pair": "sparse_cca",
     "shard_counts": "_shards",
+    "sparse_canonical_pair": "sparse_cca",
 }
 
 __all__ = [
@@ -84,11 +93,9 @@ __all__ = [
     "maximise_bound",
     "patient_vectors",
     "pmi_matrix",
+    "primal_dual_pair",
     "shard_counts",
+    "sparse_canonical_pair",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:  # networks need torch, and scikit-learn takes a second to import
-        return getattr(import_module(f"covey.learn.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOME)  # networks need torch, and scikit-learn takes a second to import

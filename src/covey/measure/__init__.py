@@ -1,13 +1,49 @@
 """How strongly do these features move together?"""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from covey._lazy import lazy_names
 from covey.measure._associate import associate
 from covey.measure._matrix import REASONS, AssociationMatrix
 from covey.measure._measure import Measure, get, measures, register
 
 if TYPE_CHECKING:
+    from covey.measure.binary import (
+        alarm_similarity,
+        binary_similarity_from_gaussian,
+        correlation_delay,
+        latent_correlation,
+        tetrachoric_correlation,
+    )
+    from covey.measure.causal import (
+        CausalDirection,
+        HeteroscedasticNetwork,
+        HeteroscedasticRidge,
+        LocationScaleNoiseModel,
+        cause_effect_direction,
+        natural_gaussian_fit,
+    )
+    from covey.measure.cca import RankWarning, canonical_analysis
+    from covey.measure.clinical import (
+        MarkerTable,
+        delong,
+        distance_features,
+        odds_ratio,
+        two_by_two_chi_square,
+        univariate_marker_table,
+        youden_cut,
+    )
+    from covey.measure.composition import (
+        alr,
+        closure,
+        clr,
+        compositional_associations,
+        compositional_partial_correlation,
+        compositional_partial_variance,
+        find_compositions,
+        multiplicative_replacement,
+        proportionality,
+    )
     from covey.measure.concordance import concordance_correlation
     from covey.measure.horizon import HorizonCorrelation, horizon_correlation, optimal_horizon, sign_change
     from covey.measure.hsic_groups import group_hsic
@@ -22,69 +58,146 @@ if TYPE_CHECKING:
         trigonometric_features,
     )
     from covey.measure.sentiment import cumulative_sentiment, headline_polarity, net_sentiment
+    from covey.measure.sets import (
+        addition_jaccard,
+        coincidence,
+        coincidence_matrix,
+        density_jaccard,
+        interiority,
+        jaccard,
+        joint_interdependence,
+    )
     from covey.measure.text import density_performance_correlation, feature_density
 
 _HOME = {
+    "CausalDirection": "causal",
+    "HeteroscedasticNetwork": "causal",
+    "HeteroscedasticRidge": "causal",
     "HorizonCorrelation": "horizon",
     "LaggedCorrelation": "lagged",
+    "LocationScaleNoiseModel": "causal",
     "MantelTest": "mantel",
     "MapMaskCorrelation": "maps",
+    "MarkerTable": "clinical",
     "RandomFeatures": "random_features",
+    "RankWarning": "cca",
+    "addition_jaccard": "sets",
+    "alarm_similarity": "binary",
+    "alr": "composition",
+    "binary_similarity_from_gaussian": "binary",
+    "canonical_analysis": "cca",
+    "cause_effect_direction": "causal",
+    "closure": "composition",
+    "clr": "composition",
+    "coincidence": "sets",
+    "coincidence_matrix": "sets",
+    "compositional_associations": "composition",
+    "compositional_partial_correlation": "composition",
+    "compositional_partial_variance": "composition",
     "concordance_correlation": "concordance",
+    "correlation_delay": "binary",
     "cumulative_sentiment": "sentiment",
+    "delong": "clinical",
+    "density_jaccard": "sets",
     "density_performance_correlation": "text",
+    "distance_features": "clinical",
     "feature_density": "text",
+    "find_compositions": "composition",
     "group_hsic": "hsic_groups",
     "headline_polarity": "sentiment",
     "horizon_correlation": "horizon",
+    "interiority": "sets",
     "itti_saliency": "maps",
+    "jaccard": "sets",
+    "joint_interdependence": "sets",
     "lagged_correlation": "lagged",
+    "latent_correlation": "binary",
     "mantel_test": "mantel",
     "map_mask_correlation": "maps",
+    "multiplicative_replacement": "composition",
+    "natural_gaussian_fit": "causal",
     "net_sentiment": "sentiment",
+    "odds_ratio": "clinical",
     "optimal_horizon": "horizon",
     "positive_features": "random_features",
+    "proportionality": "composition",
     "random_frequencies": "random_features",
     "sign_change": "horizon",
     "simplex_directions": "random_features",
+    "tetrachoric_correlation": "binary",
     "trigonometric_features": "random_features",
+    "two_by_two_chi_square": "clinical",
+    "univariate_marker_table": "clinical",
+    "youden_cut": "clinical",
 }
 
 __all__ = [
-    "REASONS",
     "AssociationMatrix",
+    "CausalDirection",
+    "HeteroscedasticNetwork",
+    "HeteroscedasticRidge",
     "HorizonCorrelation",
     "LaggedCorrelation",
+    "LocationScaleNoiseModel",
     "MantelTest",
     "MapMaskCorrelation",
+    "MarkerTable",
     "Measure",
+    "REASONS",
     "RandomFeatures",
+    "RankWarning",
+    "addition_jaccard",
+    "alarm_similarity",
+    "alr",
     "associate",
+    "binary_similarity_from_gaussian",
+    "canonical_analysis",
+    "cause_effect_direction",
+    "closure",
+    "clr",
+    "coincidence",
+    "coincidence_matrix",
+    "compositional_associations",
+    "compositional_partial_correlation",
+    "compositional_partial_variance",
     "concordance_correlation",
+    "correlation_delay",
     "cumulative_sentiment",
+    "delong",
+    "density_jaccard",
     "density_performance_correlation",
+    "distance_features",
     "feature_density",
+    "find_compositions",
     "get",
     "group_hsic",
     "headline_polarity",
     "horizon_correlation",
+    "interiority",
     "itti_saliency",
+    "jaccard",
+    "joint_interdependence",
     "lagged_correlation",
+    "latent_correlation",
     "mantel_test",
     "map_mask_correlation",
     "measures",
+    "multiplicative_replacement",
+    "natural_gaussian_fit",
     "net_sentiment",
+    "odds_ratio",
     "optimal_horizon",
     "positive_features",
+    "proportionality",
     "random_frequencies",
     "register",
     "sign_change",
     "simplex_directions",
+    "tetrachoric_correlation",
     "trigonometric_features",
+    "two_by_two_chi_square",
+    "univariate_marker_table",
+    "youden_cut",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:  # scikit-learn takes a second to import
-        return getattr(import_module(f"covey.measure.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOME)  # scikit-learn takes a second to import

@@ -3,9 +3,9 @@
 Everything is imported on demand: networks need torch, an extra.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from covey._lazy import lazy_names
 from covey.partition._channel import Channel, ChannelError, LocalNetwork, Message, Traffic
 from covey.partition._partition import Partition
 
@@ -150,8 +150,4 @@ if TYPE_CHECKING:
     from covey.partition.splitters import CorrelationSplitter, FeatureSplitter, IcorBounds, ImportanceSplitter
     from covey.partition.vertical_gbdt import VerticalGBDT
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"covey.partition.{_HOME[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOME)

@@ -1,7 +1,8 @@
 """Which features should I keep, and which rows?"""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from covey._lazy import lazy_names
 
 if TYPE_CHECKING:
     from covey.select.importance_resampling import (
@@ -31,8 +32,4 @@ __all__ = [
     "log_importance_weights",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:  # scikit-learn takes a second to import
-        return getattr(import_module(f"covey.select.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOME)  # scikit-learn takes a second to import

@@ -1,8 +1,8 @@
 """What structure do the associations imply: groups, latent factors, graphs."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from covey._lazy import lazy_names
 from covey.structure.graph import maximum_spanning_tree, threshold_graph
 from covey.structure.groups import FeatureGroups, RedundantGroup, feature_groups, redundancy
 
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
         detection_threshold,
         sum_test_power,
     )
-    from covey.structure.factors import CorrelationThresholdFactor, independent_maximal_cliques
+    from covey.structure.factors import (
+        CorrelationThresholdFactor,
+        clique_factors,
+        confirmatory_factor_analysis,
+        independent_maximal_cliques,
+    )
     from covey.structure.homophily import (
         class_controlled_feature_homophily,
         class_homophily,
@@ -60,6 +65,8 @@ _HOME = {
     "bcubed": "similarity",
     "class_controlled_feature_homophily": "homophily",
     "class_homophily": "homophily",
+    "clique_factors": "factors",
+    "confirmatory_factor_analysis": "factors",
     "correlated_databases": "databases",
     "correlated_sbm": "matching",
     "correlation_clustering": "multicut",
@@ -99,6 +106,8 @@ __all__ = [
     "bcubed",
     "class_controlled_feature_homophily",
     "class_homophily",
+    "clique_factors",
+    "confirmatory_factor_analysis",
     "correlated_databases",
     "correlated_sbm",
     "correlation_clustering",
@@ -129,8 +138,4 @@ __all__ = [
     "threshold_graph",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:  # scikit-learn and SciPy take a second to import
-        return getattr(import_module(f"covey.structure.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOME)  # scikit-learn and SciPy take a second to import

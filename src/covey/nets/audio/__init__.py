@@ -1,7 +1,8 @@
 """Features of sound, and losses and networks on them."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from covey._lazy import lazy_names
 
 if TYPE_CHECKING:
     from covey.nets.audio.concordance import CCCLoss
@@ -16,8 +17,4 @@ _HOME = {
 
 __all__ = ["CCCLoss", "frame_features", "high_level_statistics", "silence_ratio"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:  # torch is an extra, and takes seconds to import
-        return getattr(import_module(f"covey.nets.audio.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOME)  # torch is an extra, and takes seconds to import

@@ -1,7 +1,8 @@
 """Blocks that relate features to each other; they need torch."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from covey._lazy import lazy_names
 
 if TYPE_CHECKING:
     from covey.nets.blocks.distribution_matching import (
@@ -24,8 +25,4 @@ _HOME = {
 
 __all__ = ["EFDM", "AdaIN", "EFDMix", "MixStyle", "adaptive_instance_norm", "exact_match"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:  # torch is an extra, and takes seconds to import
-        return getattr(import_module(f"covey.nets.blocks.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOME)  # torch is an extra, and takes seconds to import

@@ -38,7 +38,7 @@ def _composition_finding(e: Evidence, whole: Composition) -> Finding:
         "When one part rises, others must fall: raw correlations between them mislead. This report compares them by "
         f"their log-ratios instead; with the other parts held fixed, {name(left)} and {name(right)} are most strongly "
         f"related ({signed(matrix[left, right])}).{zeros}",
-        "Use log-ratios of these columns in models (covey.measure.composition.clr or alr), not the raw parts.",
+        "Use log-ratios of these columns in models (covey.measure.clr or alr), not the raw parts.",
         0.72,
         View("heatmap", parts),
         {"parts": len(parts), **({} if whole.total is None else {"total": whole.total}), "zeros": whole.n_zeros},
