@@ -120,3 +120,5 @@ def test_bad_input_is_named():
         EFDMix(p=1.5)
     with pytest.raises(ValueError, match="alpha must be positive"):
         MixStyle(alpha=0.0)
+    with pytest.raises(ValueError, match="style has no positions"):
+        exact_match(normal(2, 3, 5), normal(2, 3, 0))

@@ -30,7 +30,7 @@ def exact_match(content: Tensor, style: Tensor, channel_dim: int = 1) -> Tensor:
     Raises
     ------
     ValueError
-        If samples or channels differ.
+        If samples or channels differ, or `style` has no positions.
 
     References
     ----------
@@ -59,6 +59,8 @@ def _distributions(content: Tensor, style: Tensor, channel_dim: int) -> tuple[Te
             "content and style must have the same samples and channels, got "
             f"{tuple(rows.shape[:2])} and {tuple(styles.shape[:2])}"
         )
+    if rows.shape[2] and not styles.shape[2]:
+        raise ValueError("style has no positions, so that its channels have no distribution")
     return rows, styles
 
 
@@ -109,7 +111,7 @@ def adaptive_instance_norm(content: Tensor, style: Tensor, channel_dim: int = 1,
     Raises
     ------
     ValueError
-        If samples or channels differ.
+        If samples or channels differ, or `style` has no positions.
 
     References
     ----------
