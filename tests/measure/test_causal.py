@@ -170,6 +170,11 @@ def test_bad_input_is_named():
         cause_effect_direction(x, y, max_rows=5)
     with pytest.raises(ValueError, match="alpha must be above 0"):
         HeteroscedasticRidge(alpha=0.0).fit(x[:, None], y)
+    with pytest.raises(ValueError, match="alpha must be above 0"):
+        HeteroscedasticRidge(alpha=np.nan).fit(x[:, None], y)
+    for psi in (np.r_[0.0, np.ones(len(y) - 1)], np.r_[-1.0, np.ones(len(y) - 1)]):
+        with pytest.raises(ValueError, match="psi must be nowhere negative"):
+            natural_gaussian_fit(x[:, None], psi[:, None], y)
     with pytest.raises(ValueError, match="n_hidden"):
         HeteroscedasticNetwork(n_hidden=0).fit(x[:, None], y)
 

@@ -129,6 +129,8 @@ def test_bad_input(signal, price, options, message):
 def test_bad_input_of_the_small_ones():
     with pytest.raises(ValueError, match="positive correlation"):
         optimal_horizon([1, 2], [-0.1, -0.2])
+    with pytest.raises(ValueError, match="every horizon needs"):
+        optimal_horizon([1, 2], [0.1, 0.2, 0.9])
     with pytest.raises(ValueError, match="share"):
         optimal_horizon([1, 2], [0.1, 0.2], share=0.0)
     with pytest.raises(ValueError, match="'gold'"):

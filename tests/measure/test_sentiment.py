@@ -47,6 +47,7 @@ def test_only_the_past_is_used_and_a_steady_level_is_no_news():
         (lambda: net_sentiment([1], [3], n_days=2), ValueError, "days"),
         (lambda: cumulative_sentiment([1.0, 2.0], 3), ValueError, "window"),
         (lambda: cumulative_sentiment([1.0, 2.0], 1, 1), ValueError, "trend_window"),
+        (lambda: cumulative_sentiment([1.0, np.inf, 2.0], 2), ValueError, "infinite"),
     ],
 )
 def test_bad_input(call, error, message):

@@ -67,6 +67,11 @@ def natural_gaussian_fit(
         Positive.
     n_iter : int
 
+    Raises
+    ------
+    ValueError
+        If `psi` is negative somewhere, or a row of it all zeros.
+
     References
     ----------
     Immer, Schultheiss, Vogt, Schoelkopf, Buehlmann and Marx (2023), On the Identifiability and Estimation of Causal
@@ -80,6 +85,8 @@ def natural_gaussian_fit(
     >>> (w1 / (2 * w2)).round(1), np.sqrt(1 / (2 * w2)).round(1)
     (array([3.]), array([0.5]))
     """
+    if not (psi >= 0).all() or not psi.any(axis=1).all():
+        raise ValueError("psi must be nowhere negative, and no row of it all zeros")
     squares, identity = y * y, alpha * np.eye(phi.shape[1])
 
     def best_weights(precision: Array) -> Array:
@@ -200,7 +207,7 @@ class HeteroscedasticRidge(_HeteroscedasticRegressor):
         self.tol = tol
 
     def _fit(self, X: Array, y: Array) -> None:
-        if self.alpha <= 0:
+        if not self.alpha > 0:
             raise ValueError(f"alpha must be above 0, got {self.alpha}")
         rows = _rows_apart(X)
         knots = _quantile_knots(rows, self.n_knots) if self.knots == "quantile" else self.knots

@@ -201,7 +201,7 @@ def optimal_horizon(horizons: ArrayLike, correlation: ArrayLike, share: float = 
     Raises
     ------
     ValueError
-        If no correlation is positive, or `share` is out of range.
+        If no correlation is positive, lengths differ, or `share` is out of range.
 
     Examples
     --------
@@ -209,6 +209,8 @@ def optimal_horizon(horizons: ArrayLike, correlation: ArrayLike, share: float = 
     5
     """
     h, r = np.asarray(horizons), np.asarray(correlation, dtype=float)
+    if h.ndim != 1 or h.shape != r.shape:
+        raise ValueError(f"every horizon needs a correlation, got shapes {h.shape} and {r.shape}")
     if not 0.0 < share <= 1.0:
         raise ValueError(f"share must lie between 0 and 1, got {share}")
     largest = np.nanmax(r, initial=0.0)

@@ -116,7 +116,7 @@ def cumulative_sentiment(score: ArrayLike, window: int, trend_window: int | None
     Raises
     ------
     ValueError
-        If a window is out of range.
+        If a window is out of range or a score infinite.
 
     References
     ----------
@@ -131,6 +131,8 @@ def cumulative_sentiment(score: ArrayLike, window: int, trend_window: int | None
     values = np.asarray(score, dtype=np.float64)
     if values.ndim != 1:
         raise ValueError(f"score must have one value a day, got shape {values.shape}")
+    if np.isinf(values).any():
+        raise ValueError("score holds infinite values; set them to NaN to leave those days out")
     if not 1 <= window <= len(values):
         raise ValueError(f"window must lie between 1 and {len(values)} days, got {window}")
     recent = _trailing_mean(values, window)
