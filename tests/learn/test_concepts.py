@@ -116,8 +116,8 @@ def test_bad_records_and_parameters_are_refused():
         ConceptEmbedding(pooling="max").fit(codes)
     with pytest.raises(ValueError, match="observation_window must be at least 0, got -1"):
         ConceptEmbedding(observation_window=-1).fit(codes)
-    for weights in ({}, {"a": -1.0}, {"a": np.nan}):
-        with pytest.raises(ValueError, match="code 'a' needs a weight of at least 0"):
+    for weights in ({}, {"a": np.nan}):
+        with pytest.raises(ValueError, match="code 'a' needs a finite weight"):
             patient_vectors([["a"]], {"a": np.ones(2)}, weights=weights)
     model = ConceptEmbedding(2, max_iter=1).fit(codes)
     with pytest.raises(ValueError, match="code 'zz' has no vector"):

@@ -36,17 +36,17 @@ def patient_vectors(
         Codes without a vector are left out.
     pooling : {"mean", "sum"}
     weights : mapping of code to float, optional
-        Weight of each code in the sum or the mean, at least 0; by default 1.
+        Weight of each code in the sum or the mean; by default 1.
 
     Returns
     -------
     ndarray of shape (n_patients, n_components)
-        0 for a patient without any known code, or none that weighs anything.
+        0 for a patient without any known code, or of codes whose weights sum to 0 in a mean.
 
     Raises
     ------
     ValueError
-        If there are no vectors, the pooling is unknown, or a code that has a vector has no weight or a negative one.
+        If there are no vectors, the pooling is unknown, or a code that has a vector has no finite weight.
     TypeError
         If a patient's codes are a string.
 
@@ -73,8 +73,9 @@ def patient_vectors(
         if not known:
             continue
         weight = np.ones(len(known)) if weights is None else np.array([weights[code] for code in known])
-        total = weight @ np.array([vectors[code] for code in known])
-        out[row] = total / weight.sum() if pooling == "mean" and weight.any() else total
+        share = weight.sum() if pooling == "mean" else 1.0
+        if share != 0.0:
+            out[row] = weight @ np.array([vectors[code] for code in known]) / share
     return out
 
 
@@ -85,8 +86,8 @@ def _check_pooling(pooling: str) -> None:
 
 def _check_weights(vectors: Mapping[Any, Array], weights: Mapping[Any, float]) -> None:
     for code in vectors:
-        if not weights.get(code, np.nan) >= 0.0:
-            raise ValueError(f"code {code!r} needs a weight of at least 0, got {weights.get(code)}")
+        if not np.isfinite(weights.get(code, np.nan)):
+            raise ValueError(f"code {code!r} needs a finite weight, got {weights.get(code)}")
 
 
 def _checked(patients: Sequence[Codes]) -> Sequence[Codes]:
