@@ -311,6 +311,19 @@ def maximise_bound(
     ------
     ValueError
         If the bound is no longer finite, or the views differ in their rows.
+
+    Examples
+    --------
+    Two columns with a correlation of 0.95 share 1.16 nats; the bound starts near 0:
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> x = torch.randn(2000, 1, generator=generator)
+    >>> y = 0.95 * x + 0.31 * torch.randn(2000, 1, generator=generator)
+    >>> critic, encoders = ConcatCritic(1, 1, generator), [nn.Identity(), nn.Identity()]
+    >>> before = InfoNCE()(critic(x[:500], y[:500])).item()
+    >>> maximise_bound(InfoNCE(), critic, encoders, [x, y], generator, n_steps=200, learning_rate=0.01)
+    >>> before < 0.3, InfoNCE()(critic(x[:500], y[:500])).item() > 0.8
+    (True, True)
     """
 
     def loss_of(batch: Sequence[Tensor]) -> Tensor:
