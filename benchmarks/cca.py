@@ -105,8 +105,8 @@ def _lines(n: int, d: int, passes: int, mine: _child.Child, peer: _child.Child |
         peer_seconds, theirs, *how = min(enough or [max(peer.said, key=lambda tried: tried[1])])
         found = (
             f"the peer's fastest way to {'as much' if enough else 'the most that it gets'}, {theirs:.3f}, of "
-            f"{len(peer.said)} tried: {how[0]} passes, batches of {how[1]}, learning rate {how[2]:g}, {how[3]}; its views were "
-            f"loaded before the clock ({peer.peak_bytes / 1e9:.1f} GB)"
+            f"{len(peer.said)} tried: {how[0]} passes, batches of {how[1]}, learning rate {how[2]:g}, {how[3]}; its "
+            f"views were loaded before the clock ({peer.peak_bytes / 1e9:.1f} GB)"
         )
     note = f"held-out correlations sum to {{:.3f}} after {{}} passes; {found}"
     name, target = "cca-zoo `StochasticCCAEY`", Target(speedup=5)
