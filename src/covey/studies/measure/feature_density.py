@@ -114,9 +114,9 @@ def _foretold(counts: list[Any], y: NDArray[np.int64]) -> Iterator[Claim | str]:
         "them for exchangeable, is generous."
     )
     yield (
-        "The relation depends on the variants: half of these are runs of 2 or 3 words, of high density and low F1. Over "
+        "The relation depends on the variants: half here are runs of 2 or 3 words, high in density, low in F1. Over "
         "20 others, nine of which cut words to 2 to 7 characters (to 2: low density and low F1) and three of which are "
-        "such runs alone, a pilot on one corpus of 4000 texts found -0.28 for logistic regression, -0.32 for naive Bayes "
+        "such runs alone, a pilot with 4000 texts found -0.28 for logistic regression, -0.32 for naive Bayes "
         "and -0.58 for nearest neighbours."
     )
 
