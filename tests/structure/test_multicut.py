@@ -10,10 +10,19 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from covey.measure import associate
-from covey.structure import DenseMulticut, correlation_clustering, dense_gaec, move_nodes, multicut_objective
+from covey.structure import (
+    DenseMulticut,
+    correlation_clustering,
+    dense_gaec,
+    dense_laec,
+    move_nodes,
+    multicut_objective,
+)
 
 
-@parametrize_with_checks([DenseMulticut(), DenseMulticut(metric="dot", max_sweeps=0)])
+@parametrize_with_checks(
+    [DenseMulticut(), DenseMulticut(metric="dot", max_sweeps=0), DenseMulticut(contraction="lazy")]
+)
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
@@ -60,6 +69,55 @@ def test_blocks_and_lists_do_not_change_the_result():
     labels = [dense_gaec(x, 0.4, n_neighbors=k) for k in (1, 8, 2000)]
     assert (labels[0] == labels[1]).all() and (labels[0] == labels[2]).all()
     assert labels[0].tolist() == correlation_clustering(x @ x.T, 0.4).tolist()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 9), st.floats(-0.5, 0.9), st.integers(1, 8), st.integers(0, 1000))
+def test_lazy_contraction_ends_where_no_two_clusters_attract(n_samples, n_features, threshold, n_neighbors, seed):
+    x = np.random.default_rng(seed).normal(size=(n_samples, n_features))
+    labels = dense_laec(x, threshold, n_neighbors=n_neighbors)
+    sums = np.array([x[labels == k].sum(axis=0) for k in range(labels.max() + 1)])
+    between = sums @ sums.T - threshold * np.outer(np.bincount(labels), np.bincount(labels))
+    assert between[~np.eye(len(sums), dtype=bool)].max(initial=-np.inf) <= 1e-9
+    assert multicut_objective(x, labels, threshold) <= multicut_objective(x, range(n_samples), threshold) + 1e-9
+
+
+@pytest.mark.parametrize("threshold", [0.15, 0.25, 0.4])
+def test_lazy_contraction_comes_close_to_the_greedy_objective_in_noise(threshold):
+    losses = []
+    for seed in range(5):
+        x, _ = groups(400, 12, 1.5, seed, n_features=32)
+        alone, greedy, lazy = (
+            multicut_objective(x, labels, threshold)
+            for labels in (range(400), dense_gaec(x, threshold), dense_laec(x, threshold))
+        )
+        losses.append((lazy - greedy) / (alone - greedy))
+    assert max(losses) <= 0.1 and np.mean(losses) <= 0.05
+
+
+def test_lazy_contraction_equals_greedy_where_clusters_are_well_apart():
+    x, y = groups(1500, 40, 0.6, 2, n_features=64)
+    labels = dense_laec(x)
+    assert labels.tolist() == dense_gaec(x).tolist()
+    assert adjusted_rand_score(y, labels) == 1.0
+
+
+def test_lazy_contraction_corrects_costs_that_a_join_has_made_stale():
+    x = np.array([[1.0, 0.0, 0.0], [0.8, 0.6, 0.0], [0.6, 0.0, 0.8]])
+    assert (x @ x.T)[0, 2] > 0.55 > (x @ x.T)[1, 2]
+    assert dense_laec(x, 0.55).tolist() == [0, 0, 1]
+    assert dense_laec(x, 0.5).tolist() == dense_gaec(x, 0.5).tolist()
+
+
+@pytest.mark.parametrize("metric", ["cosine", "dot"])
+def test_the_estimator_contracts_as_it_is_told(metric):
+    x, _ = groups(300, 10, 1.5, 0)
+    labels = {
+        name: DenseMulticut(0.2, metric, max_sweeps=0, contraction=name).fit_predict(x) for name in ("greedy", "lazy")
+    }
+    assert labels["greedy"].tolist() == dense_gaec(x, 0.2).tolist()
+    assert labels["lazy"].tolist() == dense_laec(x, 0.2).tolist()
+    assert labels["greedy"].tolist() != labels["lazy"].tolist()
 
 
 @settings(max_examples=20, deadline=None)
@@ -134,6 +192,11 @@ def test_rows_of_zeros_stand_alone_and_one_row_is_one_cluster():
         (lambda: move_nodes(np.eye(2), [0, 1], threshold=np.nan), "threshold"),
         (lambda: multicut_objective(np.eye(2), [0, 1], threshold=np.inf), "threshold"),
         (lambda: dense_gaec([[1.0]], n_neighbors=0), "n_neighbors"),
+        (lambda: dense_laec([[1.0]], n_neighbors=0), "n_neighbors"),
+        (lambda: dense_laec([[np.inf]]), "finite"),
+        (lambda: dense_laec([[1.0]], threshold=np.nan), "threshold"),
+        (lambda: DenseMulticut(contraction="quick").fit(np.eye(3)), "contraction must be"),
+        (lambda: DenseMulticut(metric="precomputed", contraction="lazy").fit(np.eye(3)), "needs features"),
         (lambda: multicut_objective(np.ones((3, 2)), [0, 1]), "labels"),
         (lambda: move_nodes(np.ones((3, 2)), [0, 1]), "labels"),
         (lambda: correlation_clustering(np.ones((2, 3))), "square"),

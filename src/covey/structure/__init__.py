@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         DenseMulticut,
         correlation_clustering,
         dense_gaec,
+        dense_laec,
         move_nodes,
         multicut_objective,
     )
@@ -77,6 +78,7 @@ _HOME = {
     "databases_phase_diagram": "databases",
     "degree_profile_matching": "matching",
     "dense_gaec": "multicut",
+    "dense_laec": "multicut",
     "detection_threshold": "databases",
     "distance_degree": "networks",
     "feature_homophily": "homophily",
@@ -118,6 +120,7 @@ __all__ = [
     "databases_phase_diagram",
     "degree_profile_matching",
     "dense_gaec",
+    "dense_laec",
     "detection_threshold",
     "distance_degree",
     "feature_groups",
