@@ -295,13 +295,21 @@ def _under(movie: Array, filters: Array) -> Array:
 def _lagged_correlations(movie: Array) -> tuple[float, float]:
     """Correlation of pixels with their four neighbours, and with themselves, one frame before."""
     now, before = movie[1:], movie[:-1]
-    power = np.vdot(now, now) * np.vdot(before, before)
-    if power == 0.0:
+    norm = np.sqrt(_dot(now, now) * _dot(before, before)) / now.size
+    if norm == 0.0:
         return 0.0, 0.0
-    norm = np.sqrt(power) / now.size
-    aside = [np.mean(now[:, 1:] * before[:, :-1]), np.mean(now[:, :-1] * before[:, 1:])]
-    aside += [np.mean(now[:, :, 1:] * before[:, :, :-1]), np.mean(now[:, :, :-1] * before[:, :, 1:])]
-    return float(np.mean(aside) / norm), float(np.vdot(now, before) / now.size / norm)
+    aside = []
+    for here, there in (
+        ((slice(None), slice(1, None)), (slice(None), slice(-1))),
+        ((..., slice(1, None)), (..., slice(-1))),
+    ):
+        pairs = now[here].size
+        aside += [_dot(now[here], before[there]) / pairs, _dot(now[there], before[here]) / pairs]
+    return float(np.mean(aside) / norm), float(_dot(now, before) / now.size / norm)
+
+
+def _dot(a: Array, b: Array) -> float:
+    return float(np.einsum("tij,tij->", a, b))
 
 
 def biphasic_kernel(time_constant: float) -> Array:

@@ -38,7 +38,7 @@ ADAPT: dict[str, tuple[Mechanism, ...]] = {
 @study_of("s163")
 def study(quick: bool, random_state: int) -> Iterator[Claim | str]:
     """Four movies shown to 64 model cells whose kernel, surround and gain adapt, or do not."""
-    n_movies, n_frames = (1, 10000) if quick else (3, 20000)
+    n_movies, n_frames = (1, 8000) if quick else (3, 20000)
     with threadpool_limits(1, user_api="blas"):
         runs = [transfers(n_frames, seed) for seed in np.random.SeedSequence(random_state).spawn(n_movies)]
     rises = {name: _mean_of(runs, name, rise) for name in ADAPT}
