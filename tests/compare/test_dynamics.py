@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from covey.compare import CorrelationModeDecomposition, EmbeddedCMD, OnlineCMD, mode_references
+from covey.compare import CorrelationModeDecomposition, EmbeddedCMD, OnlineCMD, WeightRecorder, mode_references
 
 
 @parametrize_with_checks([CorrelationModeDecomposition(), OnlineCMD(), OnlineCMD(references=[0], n_modes=2)])
@@ -174,3 +174,116 @@ def test_bad_input():
     cmd.step(x[0])
     with pytest.raises(ValueError, match="first step had 80 weights, this one has 3"):
         cmd.step(x[1, :3])
+
+
+def training(module, recorder=None, n_steps=40, seed=0):
+    """Steps of gradient descent with a recorder as the optimiser's hook; yields the weights after each."""
+    torch = pytest.importorskip("torch")
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(64, 5, generator=generator)
+    y = torch.tanh(x @ torch.randn(5, 2, generator=generator))
+    optimizer = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], lr=0.2)
+    if recorder is not None:
+        optimizer.register_step_post_hook(recorder.record)
+    for _ in range(n_steps):
+        optimizer.zero_grad()
+        ((module(x) - y) ** 2).mean().backward()
+        optimizer.step()
+        trained = [p for p in module.parameters() if p.requires_grad]
+        yield torch.cat([p.detach().ravel() for p in trained]).double().numpy()
+
+
+def network(seed=0):
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Linear(5, 6), torch.nn.Tanh(), torch.nn.Linear(6, 2))
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
+    return module
+
+
+def test_recorder_keeps_the_weights_after_each_step():
+    module = network()
+    recorder = WeightRecorder(module)
+    expected = np.array(list(training(module, recorder)))
+    np.testing.assert_array_equal(recorder.trajectory, expected)
+    assert recorder.n_rows == recorder.n_calls == 40
+    bias = recorder.trajectory[-1][recorder.slices["2.bias"]]
+    np.testing.assert_array_equal(bias, module[2].bias.detach().numpy())
+    assert not np.shares_memory(recorder.weights(), module[0].weight.detach().numpy())
+
+
+def test_recorder_takes_one_row_in_so_many_steps():
+    module, every_third = network(), 3
+    recorder = WeightRecorder(module, every=every_third)
+    expected = np.array(list(training(module, recorder)))[2::3]
+    np.testing.assert_array_equal(recorder.trajectory, expected)
+    assert (recorder.n_calls, recorder.n_rows) == (40, 13)
+
+
+def test_recorder_feeds_online_modes_and_writes_the_modelled_weights():
+    module = network()
+    recorder = WeightRecorder(module, OnlineCMD(3, n_warmup=10))
+    expected = OnlineCMD(3, n_warmup=10)
+    for row in training(module, recorder):
+        expected.partial_fit(row[None])
+    np.testing.assert_allclose(recorder.modes.slope_, expected.slope_)
+    assert recorder.trajectory.shape == (0, 50)
+    parameters = list(module.parameters())
+    recorder.write_modelled()
+    np.testing.assert_allclose(recorder.weights(), expected.project(row[None])[0], atol=1e-6)
+    assert np.abs(recorder.weights() - row).max() > 1e-4
+    assert all(a is b for a, b in zip(parameters, module.parameters()))
+
+
+def test_recorder_writes_a_model_of_the_trajectory():
+    module = network()
+    recorder = WeightRecorder(module)
+    *_, last = training(module, recorder)
+    model = CorrelationModeDecomposition(3).fit(recorder.trajectory)
+    recorder.write_modelled(model)
+    np.testing.assert_allclose(recorder.weights(), model.project(last[None])[0], atol=1e-6)
+
+
+def test_recorder_keeps_tied_weights_on_their_line_while_training_goes_on():
+    module, reference = network(), network()
+    cmd = EmbeddedCMD(3, n_warmup=6, every=2, share=0.2, most=0.6)
+    recorder = WeightRecorder(module, cmd, every=2)
+    for weights in training(module, recorder):
+        if cmd.tied.any():
+            np.testing.assert_allclose(weights, cmd.follow(weights), atol=1e-6)
+    *_, free = training(reference)
+    assert cmd.tied.sum() == 30 and recorder.n_rows == cmd.online.n_seen_ == 20
+    assert np.abs(weights - free).max() > 1e-3
+
+
+def test_recorder_follows_trainable_parameters_of_any_precision():
+    torch = pytest.importorskip("torch")
+    module = network().to(torch.bfloat16)
+    module[0].weight.requires_grad_(False)
+    before = module[0].weight.clone()
+    recorder = WeightRecorder(module)
+    assert list(recorder.slices) == ["0.bias", "2.weight", "2.bias"]
+    recorder.write(np.arange(20.0))
+    np.testing.assert_array_equal(recorder.weights(), np.arange(20.0))
+    assert torch.equal(module[0].weight, before) and module[2].weight.dtype == torch.bfloat16
+    assert module[2].weight.requires_grad and module[2].weight.tolist()[1] == [12, 13, 14, 15, 16, 17]
+
+
+def test_recorder_names_bad_input():
+    module = network()
+    with pytest.raises(TypeError, match="named_parameters"):
+        WeightRecorder([1.0])
+    with pytest.raises(TypeError, match="OnlineCMD, EmbeddedCMD or None"):
+        WeightRecorder(module, CorrelationModeDecomposition())
+    with pytest.raises(ValueError, match="every"):
+        WeightRecorder(module, every=0)
+    with pytest.raises(ValueError, match="50 finite numbers"):
+        WeightRecorder(module).write(np.ones(49))
+    with pytest.raises(ValueError, match="50 finite numbers"):
+        WeightRecorder(module).write(np.full(50, np.nan))
+    with pytest.raises(ValueError, match="give a model"):
+        WeightRecorder(module).write_modelled()
+    with pytest.raises(ValueError, match="no trainable"):
+        WeightRecorder(module.requires_grad_(False))

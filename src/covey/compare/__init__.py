@@ -13,7 +13,13 @@ if TYPE_CHECKING:
         data_space_cosine,
         rescaling_sensitivity,
     )
-    from covey.compare.dynamics import CorrelationModeDecomposition, EmbeddedCMD, OnlineCMD, mode_references
+    from covey.compare.dynamics import (
+        CorrelationModeDecomposition,
+        EmbeddedCMD,
+        OnlineCMD,
+        WeightRecorder,
+        mode_references,
+    )
 
 _HOME = {
     "CorrelationModeDecomposition": "dynamics",
@@ -21,6 +27,7 @@ _HOME = {
     "LinearAutoencoderMF": "cosine",
     "OnlineCMD": "dynamics",
     "RescalingSensitivity": "cosine",
+    "WeightRecorder": "dynamics",
     "cosine_similarity": "cosine",
     "cosine_ambiguity": "cosine",
     "data_space_cosine": "cosine",
@@ -34,6 +41,7 @@ __all__ = [
     "LinearAutoencoderMF",
     "OnlineCMD",
     "RescalingSensitivity",
+    "WeightRecorder",
     "cosine_similarity",
     "cosine_ambiguity",
     "data_space_cosine",

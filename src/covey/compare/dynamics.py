@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -537,3 +538,150 @@ class EmbeddedCMD:
         self.tied[columns] = True
         self._slope[columns], self._intercept[columns] = model.slope[columns], model.intercept[columns]
         self._reference[columns] = model.references[np.maximum(model.labels[columns], 0)]
+
+
+class Projection(Protocol):
+    """What replaces rows of weights by those of a model, as the fitted estimators of modes do."""
+
+    def project(self, X: ArrayLike) -> Array:
+        """Shape (n_rows, n_weights) to the same."""
+        ...
+
+
+class WeightRecorder:
+    """Weights of a torch module in training: recorded after a step, given to correlation modes, and written back.
+
+    The trainable parameters, raveled in the order of ``module.named_parameters()``, are one vector. Call `record` after
+    each step or epoch, or let the optimiser do it: ``optimizer.register_step_post_hook(recorder.record)``. Torch itself
+    is not imported.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Or anything whose ``named_parameters()`` gives pairs of a name and a torch parameter.
+    modes : OnlineCMD, EmbeddedCMD or None
+        What the weights go to. None keeps them, as a trajectory. `EmbeddedCMD` changes the module: weights that it has
+        tied are put on their line at every call of `record`.
+    every : int
+        Calls of `record` for one row, for instance the steps of an epoch.
+
+    Attributes
+    ----------
+    slices : dict of str to slice
+        Where in the vector each parameter is.
+    n_weights : int
+    n_calls, n_rows : int
+        Calls of `record`, and rows that were kept or given to the modes.
+
+    Raises
+    ------
+    TypeError
+        If `module` has no ``named_parameters()``, or `modes` is of another kind.
+    ValueError
+        If no parameter is trainable, or `every` is less than 1.
+
+    References
+    ----------
+    Brokman et al. (2024), Enhancing Neural Training via a Correlated Dynamics Model. ICLR. arXiv:2312.13247.
+
+    Examples
+    --------
+    >>> import torch
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> x = torch.randn(100, 3, generator=generator)
+    >>> network = torch.nn.Linear(3, 1)
+    >>> start = [torch.nn.init.zeros_(parameter) for parameter in network.parameters()]
+    >>> optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    >>> recorder = WeightRecorder(network)
+    >>> hook = optimizer.register_step_post_hook(recorder.record)
+    >>> for _ in range(30):
+    ...     optimizer.zero_grad()
+    ...     ((network(x) - x.sum(dim=1, keepdim=True)) ** 2).mean().backward()
+    ...     optimizer.step()
+    >>> recorder.trajectory.shape, recorder.slices
+    ((30, 4), {'weight': slice(0, 3, None), 'bias': slice(3, 4, None)})
+
+    Weights of the last step, smoothed by two modes:
+
+    >>> recorder.write_modelled(CorrelationModeDecomposition(n_modes=2).fit(recorder.trajectory))
+    >>> bool(np.abs(recorder.weights() - recorder.trajectory[-1]).max() < 0.05)
+    True
+    """
+
+    def __init__(self, module: Any, modes: OnlineCMD | EmbeddedCMD | None = None, every: int = 1) -> None:
+        if not callable(getattr(module, "named_parameters", None)):
+            raise TypeError(
+                f"module must have named_parameters(), as a torch.nn.Module has; got {type(module).__name__}"
+            )
+        if not isinstance(modes, OnlineCMD | EmbeddedCMD | None):
+            raise TypeError(f"modes must be OnlineCMD, EmbeddedCMD or None, got {type(modes).__name__}")
+        if every < 1:
+            raise ValueError(f"every must be at least 1, got {every}")
+        named = {name: p for name, p in module.named_parameters() if p.requires_grad}
+        if not named:
+            raise ValueError("module has no trainable parameter: set requires_grad on those to follow")
+        ends = np.cumsum([p.numel() for p in named.values()]).tolist()
+        self.slices = {name: slice(end - p.numel(), end) for (name, p), end in zip(named.items(), ends)}
+        self.n_weights = ends[-1]
+        self.modes, self.every = modes, every
+        self.n_calls = self.n_rows = 0
+        self._parameters = list(named.values())
+        self._rows: list[Array] = []
+
+    @property
+    def trajectory(self) -> Array:
+        """Rows that were kept, shape (n_rows, n_weights); empty when they went to modes."""
+        return np.array(self._rows, dtype=float).reshape(len(self._rows), self.n_weights)
+
+    def weights(self) -> Array:
+        """The module's weights now, shape (n_weights,), float64."""
+        return np.concatenate([p.detach().cpu().double().numpy().ravel() for p in self._parameters])
+
+    def write(self, weights: ArrayLike) -> None:
+        """Put weights, shape (n_weights,), into the module; optimisers keep their hold of the parameters.
+
+        Raises
+        ------
+        ValueError
+            If there is not one finite value for each weight.
+        """
+        values = np.asarray(weights, dtype=float)
+        if values.shape != (self.n_weights,) or not np.isfinite(values).all():
+            raise ValueError(f"weights must be {self.n_weights} finite numbers, one a weight; got shape {values.shape}")
+        for parameter, place in zip(self._parameters, self.slices.values()):
+            inside = parameter.detach()  # shares the memory, without a gradient
+            inside.copy_(inside.new_tensor(values[place]).reshape(inside.shape))
+
+    def record(self, *_: object) -> None:
+        """Take the weights as they are after a step; what an optimiser gives its hooks is not used."""
+        self.n_calls += 1
+        due = self.n_calls % self.every == 0
+        self.n_rows += due
+        if isinstance(self.modes, EmbeddedCMD):
+            if due:
+                self.write(self.modes.step(self.weights()))
+            elif self.modes.tied.any():
+                self.write(self.modes.follow(self.weights()))
+        elif due and self.modes is not None:
+            self.modes.partial_fit(self.weights()[None])
+        elif due:
+            self._rows.append(self.weights())
+
+    def write_modelled(self, model: Projection | None = None) -> None:
+        """Replace the module's weights by those of the modes: every one the affine function of its reference.
+
+        Parameters
+        ----------
+        model : estimator with `project`, optional
+            Fitted on the trajectory. By default the modes that were fed.
+
+        Raises
+        ------
+        ValueError
+            If there is no model.
+        """
+        own = self.modes.online if isinstance(self.modes, EmbeddedCMD) else self.modes
+        chosen = model if model is not None else own
+        if chosen is None:
+            raise ValueError("no modes were fed: give a model fitted on the trajectory")
+        self.write(chosen.project(self.weights()[None])[0])
