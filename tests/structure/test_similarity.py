@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
+from sklearn.metrics.cluster import pair_confusion_matrix
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from covey.measure import associate
-from covey.structure import MultiTestSimilarity, bcubed, multi_test_similarity
+from covey.structure import MultiTestSimilarity, bcubed, multi_test_similarity, pairwise_f
 from covey.structure.similarity import BLOCK
 
 
@@ -104,6 +105,34 @@ def test_bcubed_agrees_with_its_definition(n, seed):
     assert f == pytest.approx(2 / (1 / precision + 1 / recall))
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.integers(8, 30), st.integers(0, 1000))
+def test_pairwise_f_agrees_with_counts_of_pairs(n, seed):
+    rng = np.random.default_rng(seed)
+    truth, found = rng.integers(3, size=n), rng.integers(4, size=n)
+    (_, wrong), (missed, right) = pair_confusion_matrix(truth, found)
+    expected = right / (right + wrong), right / (right + missed), 2 * right / (2 * right + wrong + missed)
+    assert pairwise_f(truth, found) == pytest.approx(expected)
+    names = np.array(["d", "a", "c", "b"])[found]
+    assert pairwise_f(truth, names) == pairwise_f(truth, found)
+    assert pairwise_f(found, truth) == pytest.approx((expected[1], expected[0], expected[2]))
+
+
+def test_pairwise_f_weighs_large_clusters_more_than_bcubed_does():
+    truth = np.repeat([0, 1, 2, 3], [50, 50, 5, 5])
+    large_wrong, small_wrong = (np.where(np.isin(truth, pair), 9, truth) for pair in ((0, 1), (2, 3)))
+    assert pairwise_f(truth, large_wrong)[2] < bcubed(truth, large_wrong)[2]
+    assert pairwise_f(truth, small_wrong)[2] > bcubed(truth, small_wrong)[2]
+
+
+def test_pairwise_f_is_undefined_without_pairs():
+    nan = pytest.approx(np.nan, nan_ok=True)
+    assert pairwise_f([0, 0, 1], [0, 1, 2]) == (nan, 0.0, 0.0)
+    assert pairwise_f([0, 1, 2], [0, 0, 1]) == (0.0, nan, 0.0)
+    assert pairwise_f([0, 1, 2], [2, 1, 0]) == (nan, nan, nan)
+    assert pairwise_f([0, 0, 1], [5, 5, 3]) == (1.0, 1.0, 1.0)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -116,6 +145,8 @@ def test_bcubed_agrees_with_its_definition(n, seed):
         (lambda: MultiTestSimilarity(metric="euclid").fit(np.eye(3)), "metric"),
         (lambda: bcubed([0, 1], [0]), "one length"),
         (lambda: bcubed([], []), "one length"),
+        (lambda: pairwise_f([0, 1], [0]), "one length"),
+        (lambda: pairwise_f([], []), "one length"),
     ],
 )
 def test_bad_input(call, words):

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
         cycle_map,
         distance_degree,
     )
-    from covey.structure.similarity import MultiTestSimilarity, bcubed, multi_test_similarity
+    from covey.structure.similarity import MultiTestSimilarity, bcubed, multi_test_similarity, pairwise_f
 
 _HOME = {
     "CorrelationNetworkFeatures": "networks",
@@ -87,6 +87,7 @@ _HOME = {
     "move_nodes": "multicut",
     "multi_test_similarity": "similarity",
     "multicut_objective": "multicut",
+    "pairwise_f": "similarity",
     "partition_tree_signatures": "matching",
     "refine_matching": "matching",
     "seeded_graph_matching": "matching",
@@ -131,6 +132,7 @@ __all__ = [
     "move_nodes",
     "multi_test_similarity",
     "multicut_objective",
+    "pairwise_f",
     "partition_tree_signatures",
     "redundancy",
     "refine_matching",
