@@ -15,6 +15,7 @@ from covey.learn.mi_bounds import (
     CRITICS,
     BilinearCritic,
     ConcatCritic,
+    ConvolutionalEncoder,
     InfoNCE,
     MutualInformationBound,
     NWJBound,
@@ -113,6 +114,48 @@ def test_encoders_learn_what_the_views_share():
     assert abs(np.corrcoef(code, rows[:, 0].numpy())[0, 1]) > 0.95
 
 
+@pytest.mark.parametrize(
+    ("image_shape", "channels", "flat"), [((8, 8), (4, 6), 96), ((4, 8), (4, 6), 48), ((3, 5), (2, 3, 4), 8)]
+)
+def test_convolutions_halve_the_image_and_see_it_line_by_line(image_shape, channels, flat):
+    encoder = ConvolutionalEncoder(image_shape, 7, seeded(), channels)
+    x = torch.randn(9, image_shape[0] * image_shape[1], generator=seeded(1))
+    assert encoder(x).shape == (9, 7)
+    assert encoder.layers[-1][0].in_features == flat
+    first = nn.functional.conv2d(x.unflatten(1, image_shape)[:, None], encoder.layers[0].weight, padding=1)
+    assert torch.allclose(encoder.layers[0](x.reshape(9, 1, *image_shape)), first, atol=1e-6)
+    one, moved = torch.zeros(2, 1, 64)
+    one[0, 18], moved[0, 27] = 1.0, 1.0  # a dot, one line down and one column right
+    layer = ConvolutionalEncoder((8, 8), 7, seeded(), channels).layers[0]
+    images = [layer(dot.reshape(1, 1, 8, 8)) for dot in (one, moved)]
+    assert torch.allclose(images[0][..., :-1, :-1], images[1][..., 1:, 1:])
+
+
+def test_convolutional_encoders_learn_where_both_views_have_their_spot():
+    generator = seeded()
+    place = torch.randint(0, 64, (600,), generator=generator)
+    views = [torch.eye(64)[place] + 0.1 * torch.randn(600, 64, generator=generator) for _ in range(2)]
+    encoders = [ConvolutionalEncoder((8, 8), 8, generator, (4, 8)) for _ in views]
+    critic = BilinearCritic(8, 8, generator)
+
+    def bound():
+        with torch.no_grad():
+            return InfoNCE()(critic(*(encoder(view[:200]) for encoder, view in zip(encoders, views)))).item()
+
+    before, weights = bound(), encoders[0].layers[0].weight.clone()
+    maximise_bound(InfoNCE(), critic, encoders, views, generator, n_steps=150, batch_size=64, learning_rate=0.01)
+    assert before < 0.2 and bound() > 1.5
+    assert not torch.equal(weights, encoders[0].layers[0].weight)
+
+
+def test_convolutional_encoder_draws_from_its_generator_alone():
+    before = torch.get_rng_state()
+    one, two, other = (ConvolutionalEncoder((4, 8), 3, seeded(seed)).state_dict() for seed in (0, 0, 1))
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert not torch.equal(one["layers.0.weight"], other["layers.0.weight"])
+
+
 def shared(n=1500, d=3, rho=0.9, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, d))
@@ -170,6 +213,12 @@ def test_bad_input_is_named():
         MutualInformationBound(max_iter=1).fit(X, Y).score(X[:, :2], Y)
     with pytest.raises(ValueError, match="hidden must name"):
         ConcatCritic(2, 2, seeded(), hidden=())
+    with pytest.raises(ValueError, match="at least 1, with one convolution or more"):
+        ConvolutionalEncoder((8, 8), 2, seeded(), channels=())
+    with pytest.raises(ValueError, match=r"got \(0, 8\), 2"):
+        ConvolutionalEncoder((0, 8), 2, seeded())
+    with pytest.raises(ValueError, match="4 x 8 = 32 pixels"):
+        ConvolutionalEncoder((4, 8), 2, seeded())(torch.ones(3, 64))
     with pytest.raises(ValueError, match="n_layers must be at least 1, got 0"):
         RealNVP(4, seeded(), n_layers=0)
     with pytest.raises(ValueError, match=r"same rows, got \[10, 5\] rows"):

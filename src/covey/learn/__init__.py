@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from covey.learn.mi_bounds import (
         BilinearCritic,
         ConcatCritic,
+        ConvolutionalEncoder,
         InfoNCE,
         MutualInformationBound,
         NWJBound,
@@ -35,6 +36,7 @@ _HOME = {
     "BilinearCritic": "mi_bounds",
     "ConcatCritic": "mi_bounds",
     "ConceptEmbedding": "concepts",
+    "ConvolutionalEncoder": "mi_bounds",
     "Cooccurrence": "cooccurrence",
     "CooccurrenceCounter": "cooccurrence",
     "CountShards": "_shards",
@@ -69,6 +71,7 @@ __all__ = [
     "BilinearCritic",
     "ConcatCritic",
     "ConceptEmbedding",
+    "ConvolutionalEncoder",
     "Cooccurrence",
     "CooccurrenceCounter",
     "CountShards",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from math import log
 from typing import Any, Literal, Self
 
@@ -258,6 +259,72 @@ class RealNVP(nn.Module):
             log_scale, shift = self._scale_and_shift(layer, z * self.mask[layer])
             z = (z - shift) * (-log_scale).exp()
         return z
+
+
+class ConvolutionalEncoder(nn.Module):
+    """A small convolutional network for small grey images that come as rows of pixels.
+
+    Convolutions of 3 x 3 with leaky rectifiers, of which each but the first halves height and width, and a linear
+    layer. It takes the place of a perceptron as an encoder in `maximise_bound`.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Height and width, for instance (8, 8); a row has ``height * width`` pixels, line by line.
+    n_components : int
+        Outputs.
+    generator : torch.Generator
+    channels : tuple of int
+        Of the convolutions, at least one.
+
+    Raises
+    ------
+    ValueError
+        If a size is less than 1, there is no convolution, or the rows have another number of pixels.
+
+    References
+    ----------
+    Tschannen, Djolonga, Rubenstein, Gelly and Lucic (2020), On Mutual Information Maximization for Representation
+    Learning. arXiv:1907.13625.
+
+    Examples
+    --------
+    >>> encoder = ConvolutionalEncoder((8, 8), 16, torch.Generator().manual_seed(0))
+    >>> encoder(torch.ones(5, 64)).shape
+    torch.Size([5, 16])
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int],
+        n_components: int,
+        generator: torch.Generator,
+        channels: tuple[int, ...] = (16, 32),
+    ) -> None:
+        super().__init__()
+        if not channels or min(*image_shape, n_components, *channels) < 1:
+            raise ValueError(
+                "image_shape, n_components and channels must be at least 1, with one convolution or more; "
+                f"got {image_shape}, {n_components} and {channels}"
+            )
+        self.image_shape = image_shape
+        layers: list[nn.Module] = []
+        for k, (inputs, outputs) in enumerate(pairwise((1, *channels))):
+            layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, 3, stride=2 if k else 1, padding=1)
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
+            nn.init.zeros_(layer.bias)
+            layers += [layer, nn.LeakyReLU(0.1)]
+        height, width = (-(-side // 2 ** (len(channels) - 1)) for side in image_shape)
+        self.layers = nn.Sequential(
+            *layers, nn.Flatten(), perceptron([channels[-1] * height * width, n_components], generator)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pixels, shape (n_rows, height * width), to shape (n_rows, n_components)."""
+        height, width = self.image_shape
+        if x.ndim != 2 or x.shape[1] != height * width:
+            raise ValueError(f"rows must be {height} x {width} = {height * width} pixels, got shape {tuple(x.shape)}")
+        return self.layers(x.reshape(-1, 1, height, width))
 
 
 def paired_batches(
