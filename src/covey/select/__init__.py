@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from covey._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from covey.select._base import FunctionSelector, GreedyPath, RankingSelector, Scores, elbow, greedy
+    from covey.select.filters import AssociationRanker, relevance
     from covey.select.importance_resampling import (
         HashedNgramFeatures,
         ImportanceResampler,
@@ -15,21 +17,37 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "AssociationRanker": "filters",
+    "FunctionSelector": "_base",
+    "GreedyPath": "_base",
     "HashedNgramFeatures": "importance_resampling",
     "ImportanceResampler": "importance_resampling",
+    "RankingSelector": "_base",
+    "Scores": "_base",
     "effective_sample_size": "importance_resampling",
+    "elbow": "_base",
+    "greedy": "_base",
     "gumbel_top_k": "importance_resampling",
     "kl_reduction": "importance_resampling",
     "log_importance_weights": "importance_resampling",
+    "relevance": "filters",
 }
 
 __all__ = [
+    "AssociationRanker",
+    "FunctionSelector",
+    "GreedyPath",
     "HashedNgramFeatures",
     "ImportanceResampler",
+    "RankingSelector",
+    "Scores",
     "effective_sample_size",
+    "elbow",
+    "greedy",
     "gumbel_top_k",
     "kl_reduction",
     "log_importance_weights",
+    "relevance",
 ]
 
 __getattr__ = lazy_names(__name__, _HOME)  # scikit-learn takes a second to import
