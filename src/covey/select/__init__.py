@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         kl_reduction,
         log_importance_weights,
     )
+    from covey.select.redundancy import RedundancyAware, RedundancyColumns, minimum_redundancy
 
 _HOME = {
     "AssociationRanker": "filters",
@@ -23,6 +24,8 @@ _HOME = {
     "HashedNgramFeatures": "importance_resampling",
     "ImportanceResampler": "importance_resampling",
     "RankingSelector": "_base",
+    "RedundancyAware": "redundancy",
+    "RedundancyColumns": "redundancy",
     "Scores": "_base",
     "effective_sample_size": "importance_resampling",
     "elbow": "_base",
@@ -30,6 +33,7 @@ _HOME = {
     "gumbel_top_k": "importance_resampling",
     "kl_reduction": "importance_resampling",
     "log_importance_weights": "importance_resampling",
+    "minimum_redundancy": "redundancy",
     "relevance": "filters",
 }
 
@@ -40,6 +44,8 @@ __all__ = [
     "HashedNgramFeatures",
     "ImportanceResampler",
     "RankingSelector",
+    "RedundancyAware",
+    "RedundancyColumns",
     "Scores",
     "effective_sample_size",
     "elbow",
@@ -47,6 +53,7 @@ __all__ = [
     "gumbel_top_k",
     "kl_reduction",
     "log_importance_weights",
+    "minimum_redundancy",
     "relevance",
 ]
 
