@@ -26,8 +26,14 @@ def f_scores(X, y, association=None):
     return f_regression(numeric_block(X), y.values)[0]
 
 
-def spread(X, y, association=None):
-    return np.nanvar(numeric_block(X), axis=0)
+class Spread:
+    """Variance of each column; its text holds no address, so that all test processes name their tests alike."""
+
+    def __call__(self, X, y, association=None):
+        return np.nanvar(numeric_block(X), axis=0)
+
+    def __repr__(self):
+        return "Spread()"
 
 
 class NumbersOnly(RankingSelector):
@@ -58,7 +64,7 @@ def frame():
     )
 
 
-@parametrize_with_checks([FunctionSelector(spread), NumbersOnly()])
+@parametrize_with_checks([FunctionSelector(Spread()), NumbersOnly()])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
