@@ -337,7 +337,7 @@ class RankingSelector(SelectorMixin, BaseEstimator):
         self._check_cut()
         table = self._table(checked)
         target = self._as_target(y, table.n_rows)
-        reasons = [_unusable(column) for column in table.columns()]
+        reasons = [unusable(column) for column in table.columns()]
         self._check_columns(table, reasons)
         usable = [j for j, reason in enumerate(reasons) if not reason]
         found = Scores(np.empty(0))
@@ -416,7 +416,7 @@ class RankingSelector(SelectorMixin, BaseEstimator):
             if self._supervised:
                 raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
             return None
-        target = target_column(y, getattr(self, "target_kind", "auto"))
+        target = target_column(y, self._target_kind())
         if len(target.values) != n_rows:
             raise ValueError(f"X has {n_rows} rows and y has {len(target.values)}; they must be the same rows")
         if target.kind not in self._target_kinds:
@@ -424,6 +424,9 @@ class RankingSelector(SelectorMixin, BaseEstimator):
             raise ValueError(f"{type(self).__name__} needs a {wanted} y, but y is {target.kind}; encode it")
         _check_classes(target)
         return target
+
+    def _target_kind(self) -> TargetKind:
+        return getattr(self, "target_kind", "auto")
 
     def _check_columns(self, table: FeatureTable, reasons: Sequence[str]) -> None:
         tags, name = get_tags(self).input_tags, type(self).__name__
@@ -551,7 +554,7 @@ def _holds_words(X: Any) -> bool:
     return False
 
 
-def _unusable(column: Column) -> str:
+def unusable(column: Column) -> str:
     """Why no ranker can score a column, or ``""``."""
     present = column.values[~column.missing]
     if not len(present):
