@@ -156,6 +156,11 @@ def test_moved_and_missing_columns_are_named_at_transform(frame, convert):
         selector.transform(convert(frame.drop(columns="team")))
 
 
+def test_names_that_repeat_are_named(frame):
+    with pytest.raises(ValueError, match="share the names 'a'; rename them"):
+        AssociationRanker(k=1).fit(frame[["a", "noise", "a"]], frame["a"])
+
+
 def test_set_output_and_inverse_transform(frame):
     numbers = frame[["noise", "a"]]
     selector = AssociationRanker(k=1).set_output(transform="pandas")

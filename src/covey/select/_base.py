@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
@@ -395,6 +396,9 @@ class RankingSelector(SelectorMixin, BaseEstimator):
         )
 
     def _check_names(self, X: Any, reset: bool) -> None:
+        repeated = [name for name, times in Counter(_names(X)).items() if times > 1]
+        if repeated:
+            raise ValueError(f"columns of X share the names {_listed(repeated)}; rename them")
         try:
             validate_data(self, X, skip_check_array=True, reset=reset)
         except ValueError as error:
