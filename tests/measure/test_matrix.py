@@ -190,3 +190,16 @@ def test_category_and_number_have_a_value_either_way():
     x = np.arange(20.0)
     matrix = associate(table(category("half", x > 9), number("x", x)), measure="theils_u")
     assert matrix["x", "half"] > matrix["half", "x"]
+
+
+def test_select_takes_features_in_the_order_given_with_all_that_is_known_of_them():
+    matrix = associate(np.random.default_rng(0).normal(size=(40, 4)), measure="auto")
+    part = matrix.select(["x3", "x1"])
+    assert part.rows == part.columns == ("x3", "x1") and part.row_kinds == ("numeric", "numeric")
+    at = np.ix_([3, 1], [3, 1])
+    for name in ("values", "n", "reasons", "pvalues", "sign"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(matrix, name)[at])
+    with pytest.raises(ValueError, match="x9"):
+        matrix.select(["x1", "x9"])
+    with pytest.raises(ValueError, match="every feature against every feature"):
+        associate(np.random.default_rng(0).normal(size=(40, 4)), target="x0").select(["x0"])

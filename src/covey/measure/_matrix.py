@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +109,40 @@ class AssociationMatrix:
         """Why the value of a pair is undefined, or ``""``."""
         code = self.reasons[self._position(row, self.rows), self._position(column, self.columns)]
         return REASONS[int(code)]
+
+    def select(self, names: Sequence[str]) -> AssociationMatrix:
+        """The square matrix of some of the features, in the order given.
+
+        Parameters
+        ----------
+        names : sequence of str
+
+        Raises
+        ------
+        ValueError
+            If the matrix is not square or has no such feature.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from covey.measure import associate
+        >>> matrix = associate(np.random.default_rng(0).normal(size=(50, 3)), measure="pearson")
+        >>> matrix.select(["x2", "x0"])["x0", "x2"] == matrix["x0", "x2"]
+        True
+        """
+        self._need_square("select")
+        unknown = next((name for name in names if name not in self.rows), None)
+        if unknown is not None:
+            raise ValueError(unknown_column(unknown, self.rows))
+        place = {name: k for k, name in enumerate(self.rows)}
+        at = [place[name] for name in names]
+        kinds = tuple(self.row_kinds[k] for k in at)
+        grid = np.ix_(at, at)
+        arrays: dict[str, Any] = {
+            name: None if getattr(self, name) is None else getattr(self, name)[grid]
+            for name in ("values", "n", "reasons", "pvalues", "sign", "error_bound")
+        }
+        return replace(self, rows=tuple(names), columns=tuple(names), row_kinds=kinds, column_kinds=kinds, **arrays)
 
     @property
     def strength(self) -> NDArray[np.float64]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -246,14 +245,7 @@ def equal_parts(ranks: NDArray[np.float64], n_parts: int) -> NDArray[np.int32]:
 
 def reordered(matrix: AssociationMatrix, order: NDArray[np.intp]) -> AssociationMatrix:
     """A square matrix with its features in another order."""
-    grid = np.ix_(order, order)
-    names = tuple(matrix.rows[k] for k in order)
-    kinds = tuple(matrix.row_kinds[k] for k in order)
-    arrays: dict[str, Any] = {
-        name: None if getattr(matrix, name) is None else getattr(matrix, name)[grid]
-        for name in ("values", "n", "reasons", "pvalues", "sign", "error_bound")
-    }
-    return replace(matrix, rows=names, columns=names, row_kinds=kinds, column_kinds=kinds, **arrays)
+    return matrix.select([matrix.rows[k] for k in order])
 
 
 def _mask(column: Column) -> Column:

@@ -257,21 +257,7 @@ def sub_association(association: AssociationMatrix, names: Sequence[str]) -> Ass
     unknown = [name for name in names if name not in association.rows]
     if unknown:
         raise ValueError(f"association lacks {_listed(unknown)}; make it of the columns of X")
-    place = {name: k for k, name in enumerate(association.rows)}
-    at = [place[name] for name in names]
-
-    def cut(values: NDArray | None) -> Any:
-        return None if values is None else values[np.ix_(at, at)]
-
-    return replace(
-        association,
-        rows=tuple(names),
-        columns=tuple(names),
-        row_kinds=tuple(association.row_kinds[k] for k in at),
-        column_kinds=tuple(association.column_kinds[k] for k in at),
-        **{field: cut(getattr(association, field)) for field in ("values", "n", "reasons")},
-        **{field: cut(getattr(association, field)) for field in ("pvalues", "sign", "error_bound")},
-    )
+    return association.select(names)
 
 
 class RankingSelector(SelectorMixin, BaseEstimator):
