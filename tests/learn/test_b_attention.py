@@ -8,14 +8,6 @@ from torch.nn import functional
 from covey.learn import BAttention
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def sets(n_sets=3, n_members=5, dim=4, seed=0):
     return torch.randn(n_sets, n_members, dim, generator=torch.Generator().manual_seed(seed))
 

@@ -18,14 +18,6 @@ from covey.measure.cca import RankWarning
 from covey.table import iter_blocks
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @parametrize_with_checks([DeepCCAEY(hidden=(8,), max_iter=2), SSLEY(n_components=2, hidden=(8,), max_iter=2)])
 def test_scikit_learn_contract(estimator, check):
     with warnings.catch_warnings():

@@ -13,6 +13,7 @@ from sklearn.preprocessing import normalize
 from sklearn.utils.validation import validate_data
 
 from covey.measure import AssociationMatrix
+from covey.structure._square import symmetric_matrix
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.intp]
@@ -277,15 +278,7 @@ def _features(features: ArrayLike) -> Array:
 
 
 def _cost_matrix(costs: AssociationMatrix | ArrayLike) -> Array:
-    if isinstance(costs, AssociationMatrix):
-        if not costs.is_square:
-            raise ValueError("clusters need every feature against every feature; call associate on one table")
-        return costs.strength
-    matrix = np.array(costs, dtype=np.float64)
-    if matrix.ndim != 2 or len(matrix) == 0 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f"costs must be a square matrix; its shape is {matrix.shape}")
-    if not np.isfinite(matrix).all() or not np.allclose(matrix, matrix.T, rtol=1e-9, atol=1e-12):
-        raise ValueError("costs must be finite and symmetric")
+    matrix = symmetric_matrix(costs, "costs")
     return (matrix + matrix.T) / 2.0
 
 

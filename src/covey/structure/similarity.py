@@ -13,6 +13,7 @@ from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from covey.measure import AssociationMatrix
+from covey.structure._square import symmetric_matrix
 
 Array = NDArray[np.float64]
 
@@ -63,7 +64,7 @@ def multi_test_similarity(
     >>> multi_test_similarity(similarity, n_neighbors=3).toarray()[2].round(2)
     array([0.49, 0.49, 1.  , 0.43])
     """
-    matrix = _similarity_matrix(similarity)
+    matrix = symmetric_matrix(similarity, "similarity")
     _check(n_neighbors, order)
     graph = _strongest([matrix], n_neighbors + 1)
     return _orders(graph, [], order)[-1]
@@ -217,7 +218,7 @@ class MultiTestSimilarity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         _check(self.n_neighbors, self.order)
         if self.metric not in ("cosine", "precomputed"):
             raise ValueError(f"metric must be 'cosine' or 'precomputed', got {self.metric!r}")
-        self._rows = _similarity_matrix(x) if self.metric == "precomputed" else normalize(x)
+        self._rows = symmetric_matrix(x, "similarity") if self.metric == "precomputed" else normalize(x)
         self.n_samples_fit_ = len(x)
         self.graphs_ = _orders(self._first(x), [], self.order)
         return self
@@ -242,19 +243,6 @@ def _check(n_neighbors: int, order: int) -> None:
     for name, value in (("n_neighbors", n_neighbors), ("order", order)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
-
-
-def _similarity_matrix(similarity: AssociationMatrix | ArrayLike) -> Array:
-    if isinstance(similarity, AssociationMatrix):
-        if not similarity.is_square:
-            raise ValueError("profiles need every feature against every feature; call associate on one table")
-        return similarity.strength
-    matrix = np.asarray(similarity, dtype=np.float64)
-    if matrix.ndim != 2 or len(matrix) == 0 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f"similarity must be a square matrix; its shape is {matrix.shape}")
-    if not np.isfinite(matrix).all() or not np.allclose(matrix, matrix.T, rtol=1e-9, atol=1e-12):
-        raise ValueError("similarity must be finite and symmetric")
-    return matrix
 
 
 def _cosines(x: Array, unit_rows: Array) -> Iterator[Array]:
