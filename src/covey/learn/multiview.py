@@ -558,14 +558,11 @@ class StochasticCCA(_LinearViews):
         return [np.where(s == 0.0, np.inf, s if self.scale else 1.0) for s in spread]
 
     def _batches(self, views: Sequence[View]) -> Iterator[list[View]]:
-        return map(self._centred, shuffled_batches(views, self.batch_size, self._rng, reuse=True))
-
-    def _centred(self, batch: Sequence[View]) -> list[View]:
-        """Dense rows less the means where columns lie so far from 0 that scores would lose their digits."""
-        return [
-            rows if issparse(rows) or m.is_central(rows.dtype) else rows - m.mean
-            for rows, m in zip(batch, self._moments)
-        ]
+        """Shuffled batches, dense rows less the means where columns lie so far from 0 that scores would lose digits."""
+        dtypes = [np.dtype(getattr(view, "dtype", np.float64)) for view in views]
+        keep = [issparse(v) or m.is_central(dtype) for v, m, dtype in zip(views, self._moments, dtypes)]
+        for batch in shuffled_batches(views, self.batch_size, self._rng, reuse=True):
+            yield [rows if kept else rows - m.mean for rows, kept, m in zip(batch, keep, self._moments)]
 
     def _descend_from(self, batch: Sequence[View]) -> _Descent:
         if self._descent is None:

@@ -14,6 +14,7 @@ from covey.table import read
 
 SHRINKAGES = (None, "ledoit_wolf")
 ZEROS = ("multiplicative", "pseudocount", "error")
+STEADY = 0.01  # standard deviation of a sum that counts as constant, as a share of its mean
 HARDLY_VARIES = 1e-3  # of the columns' own variance: what rounding leaves in a sum that is constant
 
 
@@ -391,7 +392,7 @@ def proportionality(X: ArrayLike, zeros: str = "multiplicative") -> NDArray[np.f
     return np.clip(2.0 * covariance / scale, -1.0, 1.0)
 
 
-def find_compositions(source: Any, tolerance: float = 0.01) -> tuple[tuple[str, ...], ...]:
+def find_compositions(source: Any, tolerance: float = STEADY) -> tuple[tuple[str, ...], ...]:
     """Columns of a table that add up to the same total in every row: shares, percentages, budgets of time.
 
     A constant sum is a direction in which the columns do not vary. Sums over sets without a common column are told

@@ -96,11 +96,11 @@ def _reduce(tables: NDArray[np.float64], x: Side, y: Side, pvalues: bool) -> Pai
     return PairStatistics(
         value,
         n.astype(np.int64),
-        _gamma_pvalue(criterion, norm_x * norm_y, mean_x, mean_y, n, defined),
+        gamma_pvalue(criterion, norm_x * norm_y, mean_x, mean_y, n, defined),
     )
 
 
-def _gamma_pvalue(
+def gamma_pvalue(
     criterion: NDArray[np.float64],
     norm: NDArray[np.float64],
     mean_x: NDArray[np.float64],

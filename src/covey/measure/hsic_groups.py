@@ -14,7 +14,7 @@ from covey.engine import Engine
 from covey.measure._matrix import CONSTANT, FEW_ROWS, OK, AssociationMatrix
 from covey.measure._moments import centre_and_scale
 from covey.measure._store import ColumnStore
-from covey.measure.hsic import _gamma_pvalue
+from covey.measure.hsic import gamma_pvalue
 from covey.measure.random_features import median_distance, random_frequencies, trigonometric_features
 from covey.table import FeatureTable, read
 
@@ -128,7 +128,7 @@ def _pair(left: Array, right: Array) -> Pair:
     if min(norm_a, norm_b) <= 1e-12:
         return np.nan, n, np.nan, CONSTANT
     arrays = [np.array([value]) for value in (criterion, norm_a * norm_b, mean_a, mean_b, float(n), True)]
-    pvalue = float(_gamma_pvalue(*arrays)[0])
+    pvalue = float(gamma_pvalue(*arrays)[0])
     return min(criterion / np.sqrt(norm_a * norm_b), 1.0), n, pvalue, OK
 
 

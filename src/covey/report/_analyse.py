@@ -116,7 +116,8 @@ def analyse(
         together = interactions(material, matrices["auto"])
     with clock("reversals"):
         turned, searched = reversals(material, matrices["auto"])
-        turned = tuple(r for r in turned if {r.left, r.right} not in ties(wholes))
+        tied = ties(wholes)
+        turned = tuple(r for r in turned if {r.left, r.right} not in tied)
     with clock("missing values and row order"):
         missing = missing_effects(material)
         drifting, resemblance = order_effects(material), resemblances(material)

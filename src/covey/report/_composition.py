@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from covey.measure import AssociationMatrix
 from covey.measure._matrix import NOT_PARTS, OK, TIED_PARTS
-from covey.measure._null import correlation_pvalue
-from covey.measure.composition import compositional_partial_correlation, find_compositions, proportionality
+from covey.measure.composition import STEADY, compositional_associations, find_compositions, proportionality
 from covey.report._material import Material
 from covey.report._model import Composition
 from covey.table import FeatureTable
@@ -57,7 +56,7 @@ def _declared(material: Material, names: Sequence[str]) -> Composition:
 def _composition(table: FeatureTable, parts: tuple[str, ...], is_declared: bool) -> Composition:
     X = _complete(table, parts)
     total = X.sum(axis=1)
-    steady = bool(total.std() <= 0.01 * total.mean())
+    steady = bool(total.std() <= STEADY * total.mean())
     return Composition(parts, float(total.mean()) if steady else None, int((X == 0).sum()), is_declared)
 
 
@@ -97,30 +96,24 @@ def with_log_ratios(
         X = _complete(material.table, composition.parts)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the finding tells of the zeros
-            values, weight = _partial_correlation(X)
+            given = _partial_correlation(X)
             ratio = proportionality(X)
-        tests = _pvalues(values, len(X)) if weight is None else np.full(values.shape, np.nan)
-        partial = _filled(partial, grid, values, len(X), tests)
+        partial = _filled(partial, grid, given.values, len(X), given.pvalues)
         share = _filled(share, grid, ratio, len(X), None)
         out = {name: _tied(m, grid) for name, m in out.items()}
         out["auto"] = replace(
-            _filled(out["auto"], grid, np.abs(values), len(X), tests),
-            sign=_set(out["auto"].sign, grid, np.sign(values).astype(np.int8)),
+            _filled(out["auto"], grid, np.abs(given.values), len(X), given.pvalues),
+            sign=_set(out["auto"].sign, grid, np.sign(given.values).astype(np.int8)),
         )
     return out | {PARTIAL: partial, PROPORTION: share}
 
 
-def _partial_correlation(X: NDArray[np.float64]) -> tuple[NDArray[np.float64], str | None]:
-    """Partial correlations and the shrinkage that they needed."""
+def _partial_correlation(X: NDArray[np.float64]) -> AssociationMatrix:
+    """Partial correlations with p-values; shrunk, and without, where parts depend on one another."""
     try:
-        return compositional_partial_correlation(X), None
+        return compositional_associations(X)
     except ValueError:
-        return compositional_partial_correlation(X, shrinkage="ledoit_wolf"), "ledoit_wolf"
-
-
-def _pvalues(values: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    p = np.asarray(correlation_pvalue(values, n, given=len(values) - 3))
-    return np.where(np.eye(len(values), dtype=bool), np.nan, p)
+        return compositional_associations(X, shrinkage="ledoit_wolf")
 
 
 def _empty(like: AssociationMatrix, name: str) -> AssociationMatrix:

@@ -25,6 +25,10 @@ def latent_factors(
     Cliques of the thresholded correlation graph (see `covey.structure.CorrelationThresholdFactor`) of the predictors
     that are numbers, from rank correlations as normal scores have them, ``2 sin(pi r / 6)``. Left out are parts of
     wholes, whose correlations come from their sum, and columns that nearly repeat an earlier one.
+
+    References
+    ----------
+    Kruskal (1958), Ordinal measures of association, J. Am. Stat. Assoc. 53 (correlations from ranks).
     """
     parts = {name for whole in compositions for name in whole.parts}
     names = [n for n in material.predictors if material.column(n).kind == "numeric" and n not in parts]

@@ -36,6 +36,11 @@ def indirect_links(
     -------
     tuple of Indirect
         Strongest correlations first.
+
+    References
+    ----------
+    Baba, Shibata and Sibuya (2004), Partial correlation and conditional correlation as measures of conditional
+    independence, Aust. N. Z. J. Stat. 46.
     """
     used = np.array([k for k, name in enumerate(pearson.rows) if np.isfinite(pearson.values[k, k])], dtype=np.intp)
     if len(used) < 3:

@@ -54,7 +54,7 @@ def _factor_findings(e: Evidence) -> list[Finding]:
         Finding(
             "factor",
             f"{plural(len(e.factors), 'latent factor')} may stand behind {plural(len(columns), 'column')}",
-            f"{' '.join(_factor_words(k, factor) for k, factor in enumerate(e.factors[:3], 1))}",
+            " ".join(_factor_words(k, factor) for k, factor in enumerate(e.factors[:3], 1)),
             "Name the factors if they make sense to you; their scores (covey.structure.CorrelationThresholdFactor) can "
             "stand for the columns in a model.",
             0.42 + 0.2 * min(1.0, explained),
