@@ -275,6 +275,47 @@ def scrambled(method: Callable[..., Any]) -> Callable[..., Any]:
     return stand_in
 
 
+def scrambled_parts(*names: str) -> Callable[[Any], type]:
+    """A maker of stand-ins of a class in which only some fitted attributes or answers of methods are random.
+
+    For classes whose other attributes must stay right for anything to run.
+
+    Parameters
+    ----------
+    *names : str
+        Fitted attributes (ending in an underscore, set by ``fit``) and methods.
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> x = np.arange(4.0)[:, None]
+    >>> noise = scrambled_parts("transform")(StandardScaler)().fit(x)
+    >>> float(noise.mean_[0]), bool(np.allclose(noise.transform(x).mean(), 0.0))
+    (1.5, False)
+    """
+    attributes = [name for name in names if name.endswith("_")]
+
+    def stand_in(method: Any) -> type:
+        rng = np.random.default_rng(20)
+
+        def answering(name: str) -> Callable[..., Any]:
+            def answer(self: Any, *args: Any, **kwargs: Any) -> Any:
+                return _noise_like(getattr(method, name)(self, *args, **kwargs), rng)
+
+            return answer
+
+        def fit(self: Any, *args: Any, **kwargs: Any) -> Any:
+            method.fit(self, *args, **kwargs)
+            for name in attributes:
+                setattr(self, name, _noise_like(getattr(self, name), rng))
+            return self
+
+        body = {name: answering(name) for name in names if name not in attributes}
+        return type(method.__name__, (method,), body | ({"fit": fit} if attributes else {}))
+
+    return stand_in
+
+
 def _scrambled_estimator(estimator: Any, rng: np.random.Generator) -> type:
     def fit(self: Any, *args: Any, **kwargs: Any) -> Any:
         estimator.fit(self, *args, **kwargs)

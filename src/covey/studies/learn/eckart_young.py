@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -15,28 +14,12 @@ from threadpoolctl import threadpool_limits
 from covey.learn._eckart_young import multiview_loss
 from covey.learn.deep_cca import DeepCCAEY
 from covey.learn.multiview import MultiviewCCA, MultiviewPLS, StochasticCCA, StochasticPLS
-from covey.studies._frame import Claim, scrambled, study_of
-
-
-def _random_maps(attribute: str) -> Callable[[Any], type]:
-    """A maker of stand-ins that fit as the method does, but whose maps, in `attribute`, are random."""
-
-    def stand_in(method: Any) -> type:
-        def fit(self: Any, X: Any, y: Any = None) -> Any:
-            method.fit(self, X, y)
-            rng = np.random.default_rng(20)
-            setattr(self, attribute, [rng.normal(size=found.shape) for found in getattr(self, attribute)])
-            return self
-
-        return type(method.__name__, (method,), {"fit": fit})
-
-    return stand_in
-
+from covey.studies._frame import Claim, scrambled, scrambled_parts, study_of
 
 METHODS = {
-    "StochasticCCA": _random_maps("weights_"),
-    "StochasticPLS": _random_maps("weights_"),
-    "DeepCCAEY": _random_maps("rotations_"),
+    "StochasticCCA": scrambled_parts("weights_"),
+    "StochasticPLS": scrambled_parts("weights_"),
+    "DeepCCAEY": scrambled_parts("rotations_"),
     "multiview_loss": scrambled,
 }
 

@@ -11,28 +11,16 @@ from threadpoolctl import threadpool_limits
 
 from covey.learn.multiview import MultiviewCCA
 from covey.learn.sparse_cca import PrimalDualSparseCCA, SparseCCA, mate_retrieval
-from covey.studies._frame import Claim, scrambled, study_of
+from covey.studies._frame import Claim, scrambled, scrambled_parts, study_of
 
 Array = NDArray[np.float64]
 N_ROWS, N_FRESH, N_COLUMNS, N_FACTORS, EACH = 500, 1000, 2000, 3, 20
 RIDGES = (0.3, 0.6, 0.9, 0.99, 1.0)
 
 
-def _random_weights(method: Any) -> type:
-    """A stand-in that fits as `method` does, but whose weights are random."""
-
-    def fit(self: Any, X: Any, y: Any = None) -> Any:
-        method.fit(self, X, y)
-        rng = np.random.default_rng(20)
-        self.weights_ = [rng.normal(size=w.shape) for w in self.weights_]
-        return self
-
-    return type(method.__name__, (method,), {"fit": fit})
-
-
 METHODS: dict[str, Callable[[Any], Any]] = {
-    "SparseCCA": _random_weights,
-    "PrimalDualSparseCCA": _random_weights,
+    "SparseCCA": scrambled_parts("weights_"),
+    "PrimalDualSparseCCA": scrambled_parts("weights_"),
     "mate_retrieval": scrambled,
 }
 

@@ -22,7 +22,7 @@ from covey.measure.random_features import (
     random_frequencies,
     simplex_directions,
 )
-from covey.studies._frame import Claim, scrambled, study_of
+from covey.studies._frame import Claim, scrambled, scrambled_parts, study_of
 
 Array = NDArray[np.float64]
 
@@ -30,18 +30,10 @@ D = 6
 SUM_SQUARE = 2.0  # |x + y|^2 of two unit vectors at a right angle
 
 
-def _noise_transformer(method: type[RandomFeatures]) -> type[RandomFeatures]:
-    class Noise(method):  # type: ignore[misc, valid-type]
-        def transform(self, X: Array) -> Array:
-            return np.random.default_rng(0).normal(size=super().transform(X).shape)
-
-    return Noise
-
-
 METHODS = {
     "random_frequencies": scrambled,
     "simplex_directions": scrambled,
-    "RandomFeatures": _noise_transformer,
+    "RandomFeatures": scrambled_parts("transform"),
     "group_hsic": scrambled,
 }
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from covey.audit.align import DistributionMatcher
 from covey.nets.blocks.distribution_matching import EFDMix, MixStyle, adaptive_instance_norm, exact_match
-from covey.studies._frame import Claim, study_of
+from covey.studies._frame import Claim, scrambled_parts, study_of
 
 Array = NDArray[np.float64]
 
@@ -33,15 +33,7 @@ def _noise_module(method: type[nn.Module]) -> type[nn.Module]:
     return Noise
 
 
-def _noise_transformer(method: type[DistributionMatcher]) -> type[DistributionMatcher]:
-    class Noise(method):  # type: ignore[misc, valid-type]
-        def transform(self, X: Array) -> Array:
-            return np.random.default_rng(0).normal(size=super().transform(X).shape)
-
-    return Noise
-
-
-METHODS = {"exact_match": _noise_function, "EFDMix": _noise_module, "DistributionMatcher": _noise_transformer}
+METHODS = {"exact_match": _noise_function, "EFDMix": _noise_module, "DistributionMatcher": scrambled_parts("transform")}
 
 DOMAINS = ("clean", "inverted, gamma 2", "ramp added")
 MIXERS = ("none", "MixStyle", "EFDMix")

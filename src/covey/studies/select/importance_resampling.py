@@ -13,22 +13,12 @@ from scipy.special import entr
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from covey.select.importance_resampling import HashedNgramFeatures, ImportanceResampler
-from covey.studies._frame import Claim, study_of
+from covey.studies._frame import Claim, scrambled_parts, study_of
 
 Rows = NDArray[np.intp]
 
 N_WORDS, N_TOPICS = 2000, 20
 MIXTURE = np.array([0.5, 0.3, 0.2])
-
-
-def _noise_resampler(method: Any) -> Any:
-    class Noise(method):
-        def fit(self, *args: Any, **kwargs: Any) -> Any:
-            fitted = super().fit(*args, **kwargs)
-            fitted.log_weights_ = np.random.default_rng(0).normal(size=fitted.log_weights_.shape)
-            return fitted
-
-    return Noise
 
 
 def _noise_features(method: Any) -> Any:
@@ -41,7 +31,7 @@ def _noise_features(method: Any) -> Any:
     return Noise
 
 
-METHODS = {"ImportanceResampler": _noise_resampler, "HashedNgramFeatures": _noise_features}
+METHODS = {"ImportanceResampler": scrambled_parts("log_weights_"), "HashedNgramFeatures": _noise_features}
 
 
 @dataclass(frozen=True, eq=False)

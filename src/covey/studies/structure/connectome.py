@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import networkx
 import numpy as np
@@ -19,7 +18,7 @@ from covey.structure.networks import (
     correlation_network,
     cycle_map,
 )
-from covey.studies._frame import Claim, scrambled, study_of
+from covey.studies._frame import Claim, scrambled, scrambled_parts, study_of
 
 N_NODES, N_MODULES, N_CHANGED = 100, 10, 3
 STRENGTH, THRESHOLD = 0.165, 0.17
@@ -28,24 +27,10 @@ CLIQUES = np.kron(np.eye(2), 1.0 - np.eye(5))
 BIPARTITE = np.kron(1.0 - np.eye(2), 1.0 - np.eye(5))
 
 
-def _shuffled(method: str) -> Callable[[type], type]:
-    """A maker of stand-ins whose `method` gives its answers in a random order."""
-
-    def stand_in(estimator: type) -> type:
-        rng = np.random.default_rng(20)
-
-        def answer(self: Any, *args: Any) -> Any:
-            return rng.permutation(getattr(estimator, method)(self, *args))
-
-        return type(estimator.__name__, (estimator,), {method: answer})
-
-    return stand_in
-
-
 METHODS = {
-    "CorrelationNetworkFeatures": _shuffled("transform"),
-    "NodeMask": _shuffled("_get_support_mask"),
-    "PCALDAClassifier": _shuffled("predict"),
+    "CorrelationNetworkFeatures": scrambled_parts("transform"),
+    "NodeMask": scrambled_parts("nodes_"),
+    "PCALDAClassifier": scrambled_parts("predict"),
     "cycle_map": scrambled,
 }
 
