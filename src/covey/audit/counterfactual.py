@@ -203,6 +203,10 @@ def distinctive_words(texts: Sequence[str], groups: Sequence[Hashable], k: int =
     ValueError
         If lengths differ or no text has a word.
 
+    References
+    ----------
+    Bhatt and Diaz (2024), arXiv:2406.11565.
+
     Examples
     --------
     >>> distinctive_words(["rice and tea", "bread and wine"], ["A", "B"], k=2)

@@ -43,6 +43,10 @@ class SwivelLoss:
         Of the weight of a seen cell.
     unseen : bool
         Whether unseen cells count at all.
+
+    References
+    ----------
+    Shazeer, Doherty, Evans and Waterson (2016), arXiv:1602.02215.
     """
 
     base: float = 0.1

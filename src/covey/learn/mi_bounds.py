@@ -98,6 +98,10 @@ class BilinearCritic(nn.Module):
         Columns of both sides.
     generator : torch.Generator
 
+    References
+    ----------
+    Tschannen et al. (2020), arXiv:1907.13625.
+
     Examples
     --------
     >>> BilinearCritic(3, 2, torch.Generator().manual_seed(0))(torch.ones(5, 3), torch.ones(5, 2)).shape
@@ -125,6 +129,10 @@ class SeparableCritic(nn.Module):
         Units of the hidden layers.
     n_components : int
         Outputs of both networks.
+
+    References
+    ----------
+    Tschannen et al. (2020), arXiv:1907.13625.
 
     Examples
     --------
@@ -162,6 +170,10 @@ class ConcatCritic(nn.Module):
     ------
     ValueError
         If there is no hidden layer.
+
+    References
+    ----------
+    Tschannen et al. (2020), arXiv:1907.13625.
 
     Examples
     --------
@@ -378,6 +390,10 @@ def maximise_bound(
     ------
     ValueError
         If the bound is no longer finite, or the views differ in their rows.
+
+    References
+    ----------
+    Tschannen et al. (2020), arXiv:1907.13625.
 
     Examples
     --------

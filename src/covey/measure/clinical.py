@@ -45,6 +45,11 @@ def odds_ratio(a: ArrayLike, b: ArrayLike, c: ArrayLike, d: ArrayLike, alpha: fl
     ValueError
         If a count is negative or `alpha` is not in 0..1.
 
+    References
+    ----------
+    Woolf (1955), On estimating the relation between blood group and disease, Ann. Hum. Genet. 19 (the interval).
+    Haldane (1956), The estimation and significance of the logarithm of a ratio of frequencies, Ann. Hum. Genet. 20.
+
     Examples
     --------
     >>> [float(v.round(3)) for v in odds_ratio(10, 5, 4, 20)]
@@ -78,6 +83,11 @@ def two_by_two_chi_square(a: ArrayLike, b: ArrayLike, c: ArrayLike, d: ArrayLike
     ------
     ValueError
         If a count is negative.
+
+    References
+    ----------
+    Pearson (1900), On the criterion that a given system of deviations from the probable ... can be reasonably supposed
+    to have arisen from random sampling, Philos. Mag. 50.
 
     Examples
     --------

@@ -172,6 +172,10 @@ def sign_change(horizons: ArrayLike, correlation: ArrayLike) -> float:
     ValueError
         If lengths differ.
 
+    References
+    ----------
+    Lefort et al. (2024), arXiv:2401.05447.
+
     Examples
     --------
     >>> sign_change([5, 10, 20], [0.2, 0.1, -0.1])
@@ -202,6 +206,10 @@ def optimal_horizon(horizons: ArrayLike, correlation: ArrayLike, share: float = 
     ------
     ValueError
         If no correlation is positive, lengths differ, or `share` is out of range.
+
+    References
+    ----------
+    Lefort et al. (2024), arXiv:2401.05447.
 
     Examples
     --------

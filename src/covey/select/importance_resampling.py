@@ -162,6 +162,10 @@ def log_importance_weights(counts: Any, target: ArrayLike, raw: ArrayLike) -> Ar
     -------
     ndarray of shape (n_rows,)
 
+    References
+    ----------
+    Xie, Santurkar, Ma and Liang (2023), arXiv:2302.03169.
+
     Examples
     --------
     >>> log_importance_weights([[1, 0], [0, 2]], [0.8, 0.2], [0.5, 0.5]).round(3).tolist()
@@ -217,6 +221,10 @@ def _top_k(score: Array, k: int) -> NDArray[np.intp]:
 
 def effective_sample_size(log_weights: ArrayLike) -> float:
     """``(sum of weights)^2 / sum of squared weights``: how many rows carry the weight, 1..n_rows; NaN for none.
+
+    References
+    ----------
+    Kish (1965), Survey Sampling.
 
     Examples
     --------

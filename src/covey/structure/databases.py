@@ -65,6 +65,10 @@ def correlated_databases(
     ValueError
         If `correlation` lies outside -1..1, or there is no row or feature.
 
+    References
+    ----------
+    Elimelech and Huleihel (2023), arXiv:2302.03380.
+
     Examples
     --------
     >>> X, Y, permutation = correlated_databases(5, 1000, 0.8, random_state=0)
@@ -183,6 +187,10 @@ def sum_test_power(correlation: float, n_features: int, level: float = 0.05) -> 
     ValueError
         If `correlation` lies outside -1..1, `level` outside 0..1, or there is no feature.
 
+    References
+    ----------
+    Elimelech and Huleihel (2023), arXiv:2302.03380.
+
     Examples
     --------
     >>> round(sum_test_power(0.0, 10), 3), round(sum_test_power(0.3, 100), 3)
@@ -266,6 +274,10 @@ def databases_phase_diagram(
     ------
     ValueError
         If `n_trials` is below 1, or as for `correlated_databases` and `database_correlation_test`.
+
+    References
+    ----------
+    Elimelech and Huleihel (2023), arXiv:2302.03380.
 
     Examples
     --------

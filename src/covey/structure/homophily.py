@@ -146,6 +146,10 @@ def feature_homophily(
     -------
     Homophily
 
+    References
+    ----------
+    Lee, Kim, Bu, Yoo, Tang and Shin (2024), arXiv:2402.04621.
+
     Examples
     --------
     >>> feature_homophily([[0.0], [0.0], [1.0], [1.0]], np.array([[0, 1, 2, 3], [1, 0, 3, 2]])).value
@@ -167,6 +171,10 @@ def class_homophily(y: ArrayLike, graph: Any) -> Homophily:
     Returns
     -------
     Homophily
+
+    References
+    ----------
+    Lee, Kim, Bu, Yoo, Tang and Shin (2024), arXiv:2402.04621.
 
     Examples
     --------
@@ -330,6 +338,10 @@ def graph_convolution(X: ArrayLike, graph: Any, n_layers: int = 1) -> NDArray[np
     ------
     ValueError
         If `n_layers` is negative, or as for `class_controlled_feature_homophily`.
+
+    References
+    ----------
+    Lee, Kim, Bu, Yoo, Tang and Shin (2024), arXiv:2402.04621.
 
     Examples
     --------

@@ -100,6 +100,10 @@ def correlated_sbm(
     The same law as keeping each edge of a parent graph with probability ``s`` in each graph on its own, which has
     correlation ``(s - p) / (1 - p)`` where `p` is the probability of an edge that is kept.
 
+    References
+    ----------
+    Chai and Racz (2023), arXiv:2305.19666.
+
     Examples
     --------
     >>> graphs = correlated_sbm(200, 2, correlation=1.0)
@@ -328,6 +332,10 @@ def seeded_graph_matching(first: Any, second: Any, seeds: ArrayLike, *, max_iter
     ValueError
         As for `degree_profile_matching`, or if a seed is no node, or in two pairs, or there is none.
 
+    References
+    ----------
+    Chai and Racz (2023), arXiv:2305.19666.
+
     Examples
     --------
     >>> graphs = correlated_sbm(200, correlation=0.8)
@@ -374,6 +382,10 @@ def refine_matching(first: Any, second: Any, permutation: ArrayLike, *, max_iter
     ------
     ValueError
         As for `degree_profile_matching`, or if `permutation` is none of the nodes.
+
+    References
+    ----------
+    Chai and Racz (2023), arXiv:2305.19666.
 
     Examples
     --------

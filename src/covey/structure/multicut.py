@@ -238,6 +238,10 @@ def move_nodes(features: ArrayLike, labels: ArrayLike, threshold: float = 0.5, *
     ValueError
         If `features` is not a finite matrix, there is not one label for each sample, or `threshold` is not finite.
 
+    References
+    ----------
+    Bansal, Blum and Chawla (2004), Correlation clustering. Machine Learning 56 (the objective).
+
     Examples
     --------
     >>> features = np.array([[1.0, 0.0], [0.9, 0.1], [0.1, 0.9], [0.0, 1.0]])

@@ -155,6 +155,10 @@ def distance_degree(graph: Any, positions: ArrayLike | None, bins: ArrayLike) ->
     ValueError
         If `positions` are not those of the nodes or not finite, or `bins` do not rise.
 
+    References
+    ----------
+    Dey, Rao and Shah (2023), arXiv:2306.09239.
+
     Examples
     --------
     >>> path = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]])

@@ -111,6 +111,10 @@ def frame_features(wave: ArrayLike, length: int = 400, hop: int = 160) -> Array:
     ValueError
         As `frames`.
 
+    References
+    ----------
+    Atmaja and Akagi (2020), arXiv:2003.01277.
+
     Examples
     --------
     >>> frame_features(np.sin(0.2 * np.pi * np.arange(800)))[:, 2].round(2)
@@ -146,6 +150,10 @@ def high_level_statistics(features: ArrayLike) -> Array:
     ------
     ValueError
         If there is no frame.
+
+    References
+    ----------
+    Atmaja and Akagi (2020), arXiv:2003.01277.
 
     Examples
     --------

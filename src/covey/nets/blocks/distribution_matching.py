@@ -140,6 +140,10 @@ class EFDM(nn.Module):
     ----------
     channel_dim : int
 
+    References
+    ----------
+    Zhang, Li, Li, Jia and Zhang (2022), arXiv:2203.07740.
+
     Examples
     --------
     >>> EFDM(channel_dim=-1)(torch.tensor([[[2.0], [1.0]]]), torch.tensor([[[7.0], [8.0]]])).flatten()
@@ -162,6 +166,10 @@ class AdaIN(nn.Module):
     ----------
     channel_dim : int
     eps : float
+
+    References
+    ----------
+    Huang and Belongie (2017), arXiv:1703.06868.
 
     Examples
     --------
