@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_FILES = {"adult": "adult.csv.gz", "german_credit": "german_credit.csv"}
+_FILES = {
+    "adult": "adult.csv.gz",
+    "arcene": "arcene.parquet",
+    "diabetes130": "diabetes130.parquet",
+    "german_credit": "german_credit.csv",
+    "isolet": "isolet.parquet",
+    "madelon": "madelon.parquet",
+}
 
 
 def names() -> tuple[str, ...]:
