@@ -18,15 +18,25 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import get_tags
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d, validate_data
 
+from covey.engine import resolve
 from covey.measure import AssociationMatrix
 from covey.measure._store import ColumnStore
-from covey.table import Column, FeatureTable, read
+from covey.select._blocks import (
+    MAX_CLASSES,
+    ColumnProfile,
+    block_source,
+    is_dask,
+    profile,
+    read_target,
+    streaming_rankers,
+    take_columns,
+)
+from covey.table import BlockSource, Column, FeatureTable, read
 
 Array = NDArray[np.float64]
 Cut = int | float | Literal["elbow", "all"]
 TargetKind = Literal["auto", "numeric", "categorical"]
 
-MAX_CLASSES = 20  # whole numbers of more distinct values than this are numbers, not classes
 MISSING, CONSTANT, WORDS = "every value is missing", "the column is constant", "an identifier or free text"
 NO_SCORE = "the ranker is undefined here"
 
@@ -264,7 +274,9 @@ class RankingSelector(SelectorMixin, BaseEstimator):
     """Base of selectors that score every column, rank the columns and cut the ranking.
 
     A subclass has the parameters `k` and `threshold` and defines ``_score(table, target, association)``, which sees
-    only columns that vary. Its class attributes say what its mathematics allows, and become scikit-learn's tags.
+    only columns that vary. Its class attributes say what its mathematics allows, and become scikit-learn's tags. One
+    whose score is a sum over rows may also define ``_score_blocks(source, target, association)``, and can then be
+    fitted from `covey.iter_blocks(...)` and Dask frames.
 
     Attributes
     ----------
@@ -304,14 +316,29 @@ class RankingSelector(SelectorMixin, BaseEstimator):
     ) -> Array | Scores:
         """Score the columns of a table of columns that vary."""
 
+    def _score_blocks(
+        self, source: BlockSource, target: str | None, association: AssociationMatrix | None
+    ) -> Array | Scores:
+        """Score all columns of `source` but the one called `target`, in their order; all of them vary."""
+        raise ValueError(
+            f"{type(self).__name__} needs all rows at once and cannot be fitted from blocks; read them (or a sample) "
+            f"with covey.read, or use one of {', '.join(streaming_rankers())}"
+        )
+
+    @classmethod
+    def streams(cls) -> bool:
+        """Whether the selector can be fitted from blocks of rows."""
+        return cls._score_blocks is not RankingSelector._score_blocks
+
     def fit(self, X: Any, y: Any = None, association: AssociationMatrix | None = None) -> Self:
         """Score and rank the columns.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), dataframe or FeatureTable
-        y : array-like of shape (n_samples,), optional
-            The target, without missing values.
+        X : array-like of shape (n_samples, n_features), dataframe, FeatureTable or BlockSource
+            Of `covey.iter_blocks(...)` and Dask frames only some rankers can take the blocks one after another.
+        y : array-like of shape (n_samples,), or str, optional
+            The target, without missing values; the name of a column of `X` when that is read in blocks.
         association : AssociationMatrix, optional
             Of the columns of `X`, where it has been computed already.
 
@@ -320,12 +347,15 @@ class RankingSelector(SelectorMixin, BaseEstimator):
         ValueError
             If a column or `y` is not what the ranker can take, or `k` asks for more columns than have a score.
         """
+        source = block_source(X, y)
+        if source is not None:
+            return self._fit_blocks(source, y, association)
         checked = self._checked(X, reset=True)
         self._check_cut()
         table = self._table(checked)
         target = self._as_target(y, table.n_rows)
         reasons = [unusable(column) for column in table.columns()]
-        self._check_columns(table, reasons)
+        self._check_columns(table.columns(), reasons)
         usable = [j for j, reason in enumerate(reasons) if not reason]
         found = Scores(np.empty(0))
         if usable:
@@ -336,12 +366,43 @@ class RankingSelector(SelectorMixin, BaseEstimator):
         self._n_selected = self._cut(table.names)
         return self
 
+    def _fit_blocks(self, source: BlockSource, y: Any, association: AssociationMatrix | None) -> Self:
+        """`fit` for rows that are read in blocks."""
+        if not self.streams():
+            self._score_blocks(source, None, None)  # says so
+        if y is None and self._supervised:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        if y is not None and not isinstance(y, str):
+            raise ValueError("X is read in blocks, so y must be the name of one of its columns")
+        source = source.fix_categories()
+        found = profile(source, y, resolve(getattr(self, "engine", None)))
+        names = [column.name for column in found.columns]
+        if found.n_rows < 2:
+            raise ValueError(f"X has {found.n_rows} sample(s), but a minimum of 2 is required")
+        self._check_names(pa.table({name: pa.nulls(0) for name in names}), reset=True)
+        self._check_cut()
+        if y is not None:
+            source, kind = read_target(source, found, self._target_kind())
+            self._check_target_kind(kind)
+        reasons = [_unusable_in_blocks(column) for column in found.columns]
+        self._check_columns(found.columns, reasons)
+        usable = [j for j, reason in enumerate(reasons) if not reason]
+        scores = Scores(np.empty(0))
+        if usable:
+            chosen = [names[j] for j in usable]
+            part = None if association is None else sub_association(association, chosen)
+            source = take_columns(source, [*chosen, *([] if y is None else [y])])
+            scores = _as_scores(self._score_blocks(source, y, part), len(usable), type(self).__name__)
+        self._keep(scores, usable, reasons)
+        self._n_selected = self._cut(names)
+        return self
+
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
         """Fit and return the selected columns of `X`."""
         return self.fit(X, y, **fit_params).transform(X)
 
     def transform(self, X: Any) -> Any:
-        """The selected columns, as the same kind of table or array as `X`.
+        """The selected columns, as the same kind of table or array as `X`; blocks stay blocks and may hold the target.
 
         Raises
         ------
@@ -349,11 +410,21 @@ class RankingSelector(SelectorMixin, BaseEstimator):
             If columns are missing, unknown or in another order than in fit.
         """
         check_is_fitted(self)
+        if isinstance(X, BlockSource) or is_dask(X):
+            return self._transform_blocks(X)
         X = self._checked(X, reset=False)
         chosen = self.get_support(indices=True)
         if not len(chosen):
             warnings.warn("no column was selected: the cut is too strict", UserWarning, stacklevel=2)
         return _take(X, chosen)
+
+    def _transform_blocks(self, X: Any) -> Any:
+        """The selected columns of a BlockSource or of a Dask frame, found by their names."""
+        names = list(self.get_feature_names_out())
+        lacking = [name for name in names if name not in X.columns]
+        if lacking:
+            raise ValueError(f"X lacks the columns {_listed(lacking)}, which were selected")
+        return take_columns(X, names) if isinstance(X, BlockSource) else X[names]
 
     def _get_support_mask(self) -> NDArray[np.bool_]:
         check_is_fitted(self)
@@ -409,22 +480,25 @@ class RankingSelector(SelectorMixin, BaseEstimator):
         target = target_column(y, self._target_kind())
         if len(target.values) != n_rows:
             raise ValueError(f"X has {n_rows} rows and y has {len(target.values)}; they must be the same rows")
-        if target.kind not in self._target_kinds:
-            wanted = " or ".join(sorted(self._target_kinds))
-            raise ValueError(f"{type(self).__name__} needs a {wanted} y, but y is {target.kind}; encode it")
+        self._check_target_kind(target.kind)
         _check_classes(target)
         return target
+
+    def _check_target_kind(self, kind: str) -> None:
+        if kind not in self._target_kinds:
+            wanted = " or ".join(sorted(self._target_kinds))
+            raise ValueError(f"{type(self).__name__} needs a {wanted} y, but y is {kind}; encode it")
 
     def _target_kind(self) -> TargetKind:
         return getattr(self, "target_kind", "auto")
 
-    def _check_columns(self, table: FeatureTable, reasons: Sequence[str]) -> None:
+    def _check_columns(self, columns: Sequence[Column | ColumnProfile], reasons: Sequence[str]) -> None:
         tags, name = get_tags(self).input_tags, type(self).__name__
-        usable = [column for column, reason in zip(table.columns(), reasons) if not reason]
+        usable = [column for column, reason in zip(columns, reasons) if not reason]
         words = [c.name for c in usable if c.kind == "categorical"]
         if words and not tags.categorical:
             raise ValueError(f"{name} needs numbers, but {_listed(words)} hold categories; encode or drop them")
-        gaps = [c.name for c in table.columns() if c.n_missing]
+        gaps = [c.name for c in columns if c.n_missing]
         if gaps and not tags.allow_nan:
             raise ValueError(f"{name} needs complete columns, but {_listed(gaps)} have missing values; impute them")
 
@@ -552,6 +626,15 @@ def unusable(column: Column) -> str:
     if column.kind == "constant" or bool((present == present[0]).all()):
         return CONSTANT
     return WORDS if column.kind in ("id", "text") else ""
+
+
+def _unusable_in_blocks(column: ColumnProfile) -> str:
+    """`unusable` of a column that a pass has seen; words in blocks share one code, so they seem constant."""
+    if not column.n_present:
+        return MISSING
+    if column.kind in ("id", "text"):
+        return WORDS
+    return CONSTANT if column.lowest == column.highest else ""
 
 
 def _check_classes(target: Column) -> None:

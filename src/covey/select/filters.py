@@ -8,12 +8,12 @@ from covey.engine import Engine
 from covey.measure import REASONS, AssociationMatrix, Measure, associate, get, measures
 from covey.measure._matrix import WRONG_KINDS
 from covey.select._base import Array, Cut, RankingSelector, Scores, TargetKind
-from covey.table import Column, FeatureTable
+from covey.table import BlockSource, Column, FeatureTable
 
 
 def relevance(
-    table: FeatureTable,
-    target: Column,
+    table: FeatureTable | BlockSource,
+    target: Column | str,
     measure: str | Measure = "auto",
     engine: Engine | str | None = None,
 ) -> Scores:
@@ -21,8 +21,10 @@ def relevance(
 
     Parameters
     ----------
-    table : FeatureTable of shape (n_rows, n_features)
-    target : Column
+    table : FeatureTable of shape (n_rows, n_features), or BlockSource
+        Blocks are streamed, for measures that are sums over rows.
+    target : Column, or str
+        The name of a column of `table` when that is a BlockSource.
     measure : str or Measure
         One of `covey.measures()`; the strength is the absolute value. Asymmetric measures tell how well the column
         determines the target.
@@ -36,7 +38,7 @@ def relevance(
     Raises
     ------
     ValueError
-        If the measure applies to no column with such a target.
+        If the measure applies to no column with such a target, or cannot be streamed.
 
     Examples
     --------
@@ -46,13 +48,19 @@ def relevance(
     >>> table.names[np.nanargmax(relevance(table.drop(y.name), y, "theils_u").values)]
     'relationship'
     """
-    matrix = associate(table, FeatureTable.from_columns([target]), measure=measure, pvalues=False, engine=engine)
+    if isinstance(table, BlockSource):
+        assert isinstance(target, str)
+        matrix = associate(table, measure=measure, target=target, pvalues=False, engine=engine)
+    else:
+        assert isinstance(target, Column)
+        other = FeatureTable.from_columns([target])
+        matrix = associate(table, other, measure=measure, pvalues=False, engine=engine)
     codes = matrix.reasons[:, 0]
     if (codes == WRONG_KINDS).all():
-        name, kinds = get(measure).name, sorted(set(table.kinds))
-        others = [m for m in measures() if all(get(m).accepts(kind, target.kind) for kind in kinds)]
+        name, kind, kinds = matrix.measure, matrix.column_kinds[0], sorted(set(matrix.row_kinds))
+        others = [m for m in measures() if all(get(m).accepts(k, kind) for k in kinds)]
         raise ValueError(
-            f"measure {name!r} does not apply to a {target.kind} y with {' and '.join(kinds)} columns; "
+            f"measure {name!r} does not apply to a {kind} y with {' and '.join(kinds)} columns; "
             f"use one of {', '.join(others)}, or encode y"
         )
     return Scores(np.abs(matrix.values[:, 0]), tuple(REASONS[code] for code in codes))
@@ -61,7 +69,8 @@ def relevance(
 class AssociationRanker(RankingSelector):
     """Select the columns that are most strongly associated with the target, each on its own.
 
-    Takes numbers, categories, booleans and dates with missing values, which are left out pair by pair.
+    Takes numbers, categories, booleans and dates with missing values, which are left out pair by pair. Measures that
+    are sums over rows also rank tables that do not fit in memory: ``fit(covey.iter_blocks("big.parquet"), "target")``.
 
     Parameters
     ----------
@@ -115,3 +124,9 @@ class AssociationRanker(RankingSelector):
     ) -> Array | Scores:
         assert target is not None
         return relevance(table, target, self.measure, self.engine)
+
+    def _score_blocks(
+        self, source: BlockSource, target: str | None, association: AssociationMatrix | None
+    ) -> Array | Scores:
+        assert target is not None
+        return relevance(source, target, self.measure, self.engine)
