@@ -93,3 +93,31 @@ def test_workers_do_not_change_a_bit(measure):
     one, two = (associate(x, measure=measure, engine=LocalEngine(k)) for k in (1, 2))
     np.testing.assert_array_equal(one.values, two.values)
     np.testing.assert_array_equal(one.pvalues, two.pvalues)
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.2])
+@pytest.mark.parametrize("measure", ["pearson", "spearman"])
+def test_few_pairs_of_many_columns_are_those_of_the_whole_product(measure, gaps):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 40)) + 1e9 * (np.arange(40) % 3 == 0)
+    x[rng.random(x.shape) < gaps] = np.nan
+    x[:, 7] = 5.0
+    x[:, 9] = np.where(np.isnan(x[:, 0]), x[:, 9], 2.0)  # constant where column 0 is present
+    names = {f"x{j}": x[:, j] for j in range(40)}
+    whole = associate(names, measure=measure)
+    few = associate(names, measure=measure, target="x0", engine=LocalEngine(2))
+    rows = [whole.rows.index(name) for name in few.rows]
+    np.testing.assert_allclose(few.values[:, 0], whole.values[rows, 0], atol=1e-9)
+    np.testing.assert_array_equal(few.n[:, 0], whole.n[rows, 0])
+    np.testing.assert_allclose(few.pvalues[:, 0], whole.pvalues[rows, 0], atol=1e-6)
+
+
+def test_a_target_of_many_columns_takes_no_memory_of_all_pairs():
+    import tracemalloc
+
+    x = np.random.default_rng(0).normal(size=(40, 3000))
+    tracemalloc.start()
+    associate(x, {"y": x[:, 5]}, measure="pearson", pvalues=False)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 30e6  # one matrix of all pairs would take 72 MB

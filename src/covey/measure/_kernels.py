@@ -92,3 +92,43 @@ def add_where(
                 squares[j, k] += value * value
             for b in range(n_held):
                 counts[j, held[b]] += 1.0
+
+
+@njit(nogil=True, cache=True)
+def correlate_pairs(
+    values: NDArray[np.float64], left: NDArray[np.intp], right: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Correlation of columns ``left[p]`` and ``right[p]`` over the rows where both are present, and their number.
+
+    `values` has one column a row, shape (n_columns, n_rows), NaN for missing. Means first, then deviations.
+    """
+    out = np.full(left.size, np.nan)
+    rows = np.zeros(left.size, dtype=np.int64)
+    for p in range(left.size):
+        x = values[left[p]]
+        y = values[right[p]]
+        n = 0
+        sum_x = sum_y = 0.0
+        low_x = low_y = np.inf
+        high_x = high_y = -np.inf
+        for r in range(x.size):
+            a, b = x[r], y[r]
+            if a == a and b == b:
+                n += 1
+                sum_x += a
+                sum_y += b
+                low_x, high_x = min(low_x, a), max(high_x, a)
+                low_y, high_y = min(low_y, b), max(high_y, b)
+        rows[p] = n
+        if n == 0 or low_x == high_x or low_y == high_y:
+            continue
+        mean_x, mean_y = sum_x / n, sum_y / n
+        xx = yy = xy = 0.0
+        for r in range(x.size):
+            a, b = x[r] - mean_x, y[r] - mean_y
+            if a == a and b == b:
+                xx += a * a
+                yy += b * b
+                xy += a * b
+        out[p] = min(1.0, max(-1.0, xy / (np.sqrt(xx) * np.sqrt(yy))))
+    return out, rows

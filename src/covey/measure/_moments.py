@@ -21,6 +21,7 @@ from covey.measure._null import correlation_pvalue
 from covey.measure._store import ColumnStore
 
 BLOCK_ROWS = 8192
+FEW = 8  # pairs that are fewer than all by this factor are done one by one
 
 
 class MomentState:
@@ -140,6 +141,9 @@ class ProductKernel:
         used, position = np.unique(np.concatenate([left, right]), return_inverse=True)
         view = store.numbers if self.scale == "value" else store.ranks
         columns = engine.map(lambda j: view(int(j)), list(used))
+        if FEW * len(left) <= len(used) ** 2:
+            pair = position[: len(left)], position[len(left) :]
+            return _statistics(*_pair_by_pair(columns, *pair, engine), pvalues)
         state = partial(MomentState, *centre_and_scale(np.column_stack([spread_rows(c[:, None]) for c in columns])))
 
         def fold(start: int) -> MomentState:
@@ -151,6 +155,21 @@ class ProductKernel:
         again = np.flatnonzero(moments.cancelled()[left, right])
         r[left[again], right[again]] = engine.map(lambda k: _two_pass(columns[left[k]], columns[right[k]]), list(again))
         return correlation_statistics(r, n, left, right, pvalues)
+
+
+def _pair_by_pair(
+    columns: list[NDArray[np.float64]], left: NDArray[np.intp], right: NDArray[np.intp], engine: Engine
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Correlation and number of rows of some pairs of columns, without the product of all with all."""
+    from covey.measure._kernels import correlate_pairs
+
+    shift, scale = centre_and_scale(np.column_stack([spread_rows(c[:, None]) for c in columns]))
+    values = np.empty((len(columns), len(columns[0])))
+    for row, column, centre, spread in zip(values, columns, shift, scale):
+        row[:] = (column - centre) / spread
+    tasks = np.array_split(np.arange(len(left)), max(1, min(len(left) // 64, 4 * engine.n_workers)))
+    parts = engine.map(lambda some: correlate_pairs(values, left[some], right[some]), tasks)
+    return np.concatenate([r for r, _ in parts]), np.concatenate([n for _, n in parts])
 
 
 def _two_pass(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
@@ -193,5 +212,8 @@ def correlation_statistics(
     pvalues: bool,
 ) -> PairStatistics:
     """Statistics of the asked pairs from the matrices of correlations and row counts."""
-    value, rows = r[left, right], n[left, right]
+    return _statistics(r[left, right], n[left, right], pvalues)
+
+
+def _statistics(value: NDArray[np.float64], rows: NDArray[np.int64], pvalues: bool) -> PairStatistics:
     return PairStatistics(value, rows, correlation_pvalue(value, rows) if pvalues else None)
