@@ -6,6 +6,7 @@ from covey._lazy import lazy_names
 
 if TYPE_CHECKING:
     from covey.select._base import FunctionSelector, GreedyPath, RankingSelector, Scores, elbow, greedy
+    from covey.select.causal import DoublyRobustSelector
     from covey.select.comparison import Recommendation, SelectorComparison, compare_selectors
     from covey.select.crossfit import CrossFitter, LeftOut
     from covey.select.filters import AssociationRanker, relevance
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _HOME = {
     "AssociationRanker": "filters",
     "CrossFitter": "crossfit",
+    "DoublyRobustSelector": "causal",
     "FunctionSelector": "_base",
     "GreedyPath": "_base",
     "HashedNgramFeatures": "importance_resampling",
@@ -62,6 +64,7 @@ _HOME = {
 __all__ = [
     "AssociationRanker",
     "CrossFitter",
+    "DoublyRobustSelector",
     "FunctionSelector",
     "GreedyPath",
     "HashedNgramFeatures",

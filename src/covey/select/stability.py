@@ -79,6 +79,47 @@ def subsample(target: Column | None, n_rows: int, fraction: float, seed: int) ->
     return np.sort(np.concatenate(drawn))
 
 
+def selection_stability(selected: NDArray[np.bool_]) -> float:
+    """How much alike several selections are, corrected for what chance would give.
+
+    1 minus the mean variance of a column's selection, over the variance if each selection drew its number of columns at
+    random. Of two selections of equal size it is Kuncheva's index.
+
+    Parameters
+    ----------
+    selected : ndarray of shape (n_selections, n_features), bool
+
+    Returns
+    -------
+    float
+        At most 1 (always the same), 0 on average by chance; NaN where all or no columns are selected every time, or
+        there is one selection.
+
+    Raises
+    ------
+    ValueError
+        If `selected` is no matrix.
+
+    References
+    ----------
+    Nogueira, Sechidis and Brown (2018), On the stability of feature selection algorithms. JMLR 18(174).
+
+    Examples
+    --------
+    >>> selection_stability(np.array([[1, 1, 0, 0], [1, 1, 0, 0]], dtype=bool))
+    1.0
+    >>> selection_stability(np.array([[1, 1, 0, 0], [1, 0, 1, 0]], dtype=bool))
+    0.0
+    """
+    selected = np.asarray(selected, dtype=np.float64)
+    if selected.ndim != 2:
+        raise ValueError(f"selected must have shape (n_selections, n_features), got {selected.shape}")
+    share = selected.mean() if selected.size else 0.0
+    if len(selected) < 2 or share in (0.0, 1.0):
+        return float("nan")
+    return float(1.0 - selected.var(axis=0, ddof=1).mean() / (share * (1.0 - share)))
+
+
 class StabilitySelection(RankingSelector):
     """Select the columns that a selector selects in most subsamples of the rows.
 

@@ -1,0 +1,94 @@
+"""Columns of any kind as numbers for a learner, fitted on training rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covey.measure._store import ColumnStore
+from covey.table import FeatureTable
+
+Array = NDArray[np.float64]
+MOST_LEVELS = 30  # rows of rarer levels are zero in all indicators
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """How columns become numbers.
+
+    Numbers are standardised, their gaps (and infinite values) filled by the median and marked by a column of their
+    own; each frequent level of a category has an indicator.
+
+    Parameters
+    ----------
+    owner : ndarray of shape (n_encoded,), int64
+        The column of the table that each encoded column comes from.
+
+    Examples
+    --------
+    >>> from covey.table import read
+    >>> table = read({"size": [1.0, None, 3.0, 5.0], "city": ["Rome", "Oslo", "Rome", "Rome"]})
+    >>> encoding = Encoding.fit(table, np.array([0, 1, 2]))
+    >>> encoding.owner.tolist(), encoding.apply(table).round(1).tolist()[3]
+    ([0, 0, 1, 1], [3.7, 0.0, 0.0, 1.0])
+    """
+
+    owner: NDArray[np.int64]
+    _numbers: NDArray[np.intp]
+    _fill: Array
+    _centre: Array
+    _scale: Array
+    _marked: NDArray[np.intp]
+    _levels: tuple[tuple[int, NDArray[np.intp]], ...]
+
+    @classmethod
+    def fit(cls, table: FeatureTable, rows: NDArray[np.intp]) -> Self:
+        """Learn medians, scales and levels from some rows of a table."""
+        words = np.array([kind == "categorical" for kind in table.kinds], dtype=bool)
+        numbers = np.flatnonzero(~words)
+        block = _block(table, numbers)[rows]
+        gaps = np.isnan(block)
+        fill = np.zeros(len(numbers))
+        some = gaps.any(axis=0) & ~gaps.all(axis=0)
+        fill[some] = np.nanmedian(block[:, some], axis=0)
+        block = np.where(gaps, fill, block)
+        scale = block.std(axis=0)
+        levels = tuple((int(j), _frequent(table.columns()[j].values[rows])) for j in np.flatnonzero(words))
+        owner = [numbers, numbers[some], *(np.full(len(found), j) for j, found in levels)]
+        return cls(
+            np.concatenate(owner).astype(np.int64),
+            numbers,
+            fill,
+            block.mean(axis=0),
+            np.where(scale > 0, scale, 1.0),
+            np.flatnonzero(some),
+            levels,
+        )
+
+    def apply(self, table: FeatureTable) -> Array:
+        """All rows of the table, shape (n_rows, n_encoded)."""
+        block = _block(table, self._numbers)
+        gaps = np.isnan(block)
+        scaled = (np.where(gaps, self._fill, block) - self._centre) / self._scale
+        indicators = [table.columns()[j].values[:, None] == found for j, found in self._levels]
+        return np.concatenate([scaled, gaps[:, self._marked], *indicators], axis=1, dtype=np.float64)
+
+
+def _block(table: FeatureTable, columns: NDArray[np.intp]) -> Array:
+    """Some columns as numbers, shape (n_rows, n_columns), NaN for missing and infinite values."""
+    store = ColumnStore(table.columns())
+    out = np.empty((table.n_rows, len(columns)), order="F")
+    for k, j in enumerate(columns):
+        out[:, k] = store.numbers(int(j))
+    out[np.isinf(out)] = np.nan
+    return out
+
+
+def _frequent(codes: NDArray[np.integer]) -> NDArray[np.intp]:
+    """The most frequent codes, rising; -1 (missing) is a level like others."""
+    counts = np.bincount(codes + 1)
+    often = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
+    return np.sort(often[counts[often] > 0]) - 1

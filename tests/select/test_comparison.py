@@ -1,0 +1,239 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest, SequentialFeatureSelector, f_classif
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+
+import covey
+from covey.engine import LocalEngine
+from covey.select import (
+    AssociationRanker,
+    FunctionSelector,
+    RedundancyAware,
+    compare_selectors,
+    selection_stability,
+)
+from covey.select._base import numeric_block
+
+
+def shuffled_scores(X, y, association=None):
+    return np.random.default_rng(int(1e6 * abs(numeric_block(X).sum()))).random(X.n_columns)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(240, 12))
+    y = (x[:, 2] + x[:, 7] + x[:, 9] + 0.3 * rng.normal(size=240) > 0).astype(int)
+    return x, y
+
+
+@pytest.fixture(scope="module")
+def compared(planted):
+    selectors = {"pearson": AssociationRanker("pearson"), "random": FunctionSelector(shuffled_scores)}
+    return compare_selectors(*planted, selectors, learner="linear", random_state=1)
+
+
+def test_recommends_the_planted_columns(compared):
+    recommended = compared.recommended
+    assert recommended.selector == "pearson"
+    assert set(recommended.columns) == {"x2", "x7", "x9"}
+    assert recommended.is_steady and recommended.stability > 0.9
+    assert min(recommended.frequencies) >= 0.8
+    assert recommended.score >= recommended.all_score - recommended.all_error
+    assert recommended.nested_score > 0.9
+
+
+def test_beats_random_selection_where_size_is_small(compared):
+    mean = compared.mean_scores
+    at_three = compared.sizes.index(3)
+    assert mean[0, at_three] > mean[1, at_three] + 0.1
+    assert compared.stability[0, at_three] > compared.stability[1, at_three] + 0.5
+    assert abs(compared.stability[1, at_three]) < 0.4
+
+
+def test_score_of_a_size_is_that_of_a_pipeline_with_selection_inside(planted, compared):
+    x, y = planted
+    seeds = np.random.default_rng(1).integers(2**31, size=5 * 4 + 2).tolist()
+    folds = StratifiedKFold(5, shuffle=True, random_state=seeds[-1])
+    pipeline = covey_pipeline(3)
+    expected = cross_val_score(pipeline, x, y, cv=folds)
+    np.testing.assert_allclose(compared.scores[0, compared.sizes.index(3)], expected, atol=1e-12)
+    everything = cross_val_score(covey_pipeline(12), x, y, cv=folds)
+    np.testing.assert_allclose(compared.all_scores, everything, atol=1e-12)
+
+
+def covey_pipeline(k):
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    ranker = AssociationRanker("pearson", k=k)
+    return make_pipeline(StandardScaler(), ranker, LogisticRegression(max_iter=1000))
+
+
+def test_selecting_outside_the_folds_would_have_leaked():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 2000)), np.repeat([0, 1], 30)
+    best = AssociationRanker("pearson", k=20).fit(x, y).get_support(indices=True)
+    outside = cross_val_score(LogisticRegression(), x[:, best], y, cv=5).mean()
+    found = compare_selectors(x, y, [AssociationRanker("pearson")], sizes=[20], learner="linear", inner_cv=2)
+    inside = found.mean_scores[0, 0]
+    assert outside > 0.85
+    assert inside < 0.7
+    assert found.recommended.nested_score < 0.7
+
+
+def test_nested_score_is_not_that_of_the_best_of_many():
+    """With forty selectors of noise the best looks good, its nested score does not."""
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(60, 40)), np.repeat([0, 1], 30)
+    selectors = {
+        f"column {j}": FunctionSelector(lambda X, y, association=None, j=j: np.arange(X.n_columns) == j)
+        for j in range(40)
+    }
+    found = compare_selectors(x, y, selectors, sizes=[1], learner="neighbours")
+    assert found.mean_scores.max() > 0.64
+    assert found.recommended.nested_score < 0.6
+
+
+def test_mixed_columns_with_gaps(tmp_path):
+    table = covey.read("covey:adult").sample(600, 0)
+    y = table["income-per-year"]
+    found = compare_selectors(
+        table.drop(y.name), y, {"auto": AssociationRanker(), "mRMR": RedundancyAware()}, cv=3, inner_cv=0, sizes=[2, 6]
+    )
+    assert found.recommended.size in (2, 6, 14)
+    assert set(found.recommended.columns) <= set(table.names)
+    assert np.isnan(found.nested_scores).all() and np.isnan(found.recommended.nested_score)
+    assert found.recommended.all_score > 0.75
+    json.dumps(found.to_dict())
+
+
+def test_regression_uses_r2_and_the_other_learners_work():
+    x = np.random.default_rng(0).normal(size=(90, 5))
+    y = x[:, 0] * 3 + x[:, 3]
+    for learner in ("linear", "neighbours", "boosting", LogisticRegression):
+        if learner is LogisticRegression:
+            continue
+        found = compare_selectors(x, y, [AssociationRanker("pearson")], cv=3, inner_cv=0, learner=learner)
+        assert found.scoring == "r2"
+        assert found.mean_scores[0, 1] > 0.4
+
+
+def test_selectors_of_scikit_learn(planted):
+    x, y = planted
+    selectors = {
+        "best": SelectKBest(f_classif, k=2),
+        "rfe": RFE(LogisticRegression(), n_features_to_select=1),
+        "model": SelectFromModel(ExtraTreesClassifier(50)),
+        "forward": SequentialFeatureSelector(LogisticRegression(), n_features_to_select=3, cv=3),
+    }
+    found = compare_selectors(x, y, selectors, learner="linear", cv=3, inner_cv=0, sizes=[1, 3, 6])
+    assert (found.mean_scores[:, 1] > 0.85).all()
+    forward = found.names.index("forward")
+    np.testing.assert_array_equal(found.scores[forward, 1], found.scores[forward, 2])
+    assert found.agreement[0, 1] > 0.8
+    np.testing.assert_allclose(found.agreement, found.agreement.T)
+
+
+def test_a_selector_that_fails_is_told_and_the_others_stay():
+    table = covey.read("covey:adult").sample(200, 0)
+    y = table["income-per-year"]
+
+    class Numbers(AssociationRanker):
+        _mixed = False
+
+    found = compare_selectors(
+        table.drop(y.name), y, {"numbers": Numbers(), "auto": AssociationRanker()}, cv=2, inner_cv=0, sizes=[3]
+    )
+    assert found.names == ("auto",)
+    assert "needs numbers" in found.failures["numbers"]
+    with pytest.raises(ValueError, match="no selector can be used: numbers"):
+        compare_selectors(table.drop(y.name), y, {"numbers": Numbers()}, cv=2, inner_cv=0)
+
+
+@pytest.mark.parametrize("engine", [LocalEngine(1), LocalEngine(3)], ids=["one", "three"])
+def test_same_result_on_any_engine(planted, compared, engine):
+    selectors = {"pearson": AssociationRanker("pearson"), "random": FunctionSelector(shuffled_scores)}
+    told = []
+    again = compare_selectors(
+        *planted, selectors, learner="linear", random_state=1, engine=engine, progress=lambda *p: told.append(p)
+    )
+    np.testing.assert_array_equal(again.scores, compared.scores)
+    assert again.recommended == compared.recommended
+    assert told[-1][0] == told[-1][1]
+
+
+def test_tables(compared):
+    table, summary = compared.table(), compared.summary()
+    assert len(table["selector"]) == 2 * len(compared.sizes)
+    assert summary["selector"][0] == "pearson"
+    assert summary["size"][0] == 3
+    assert all(seconds > 0 for seconds in summary["seconds"])
+
+
+def test_groups_stay_together():
+    """Rows of a group are copies, so that only groups that are kept together give an honest score."""
+    rng = np.random.default_rng(0)
+    x, y = np.repeat(rng.normal(size=(30, 8)), 4, axis=0), np.repeat(rng.integers(2, size=30), 4)
+    selector = {"pearson": AssociationRanker("pearson")}
+    apart = compare_selectors(x, y, selector, inner_cv=0, sizes=[8])
+    together = compare_selectors(x, y, selector, inner_cv=0, sizes=[8], groups=np.repeat(np.arange(30), 4))
+    assert apart.mean_scores.max() > 0.95
+    assert together.mean_scores.max() < 0.75
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sizes": [0]}, "sizes must be whole numbers from 1"),
+        ({"sizes": [13]}, "sizes go up to 13, but only 12 columns vary"),
+        ({"cv": 1}, "cv must be at least 2"),
+        ({"inner_cv": 1}, "inner_cv 0 or at least 2"),
+        ({"learner": "magic"}, "learner must be one of forest"),
+        ({"selectors": {}}, "no selector to compare"),
+        ({"selectors": [AssociationRanker(), AssociationRanker()]}, "several selectors are AssociationRanker"),
+        ({"selectors": {"all columns": AssociationRanker()}}, "name of the baseline"),
+        ({"groups": [1, 2]}, "groups has 2 entries"),
+        ({"groups": [1] * 240}, "groups has 1 groups, too few"),
+        ({"y": [0] * 240}, "y has a single class"),
+        ({"y": [0, 1]}, "X has 240 rows and y has 2"),
+        ({"y": [0, 0] + [1] * 238}, "classes with fewer rows than cv=5: '0' \\(2\\)"),
+        ({"X": np.ones((240, 2))}, "no column of X varies"),
+    ],
+)
+def test_bad_input(planted, change, message):
+    arguments = {"X": planted[0], "y": planted[1], "selectors": [AssociationRanker()]} | change
+    with pytest.raises(ValueError, match=message):
+        compare_selectors(**arguments)
+
+
+def test_a_class_is_no_selector(planted):
+    with pytest.raises(TypeError, match="'x' must be an object with a fit method"):
+        compare_selectors(*planted, {"x": AssociationRanker})
+
+
+def test_stability_known_values():
+    rng = np.random.default_rng(0)
+    chance = np.array([rng.permutation(50) < 10 for _ in range(300)])
+    assert abs(selection_stability(chance)) < 0.02
+    a, b = np.arange(20) < 5, (np.arange(20) >= 2) & (np.arange(20) < 7)
+    kuncheva = (3 - 25 / 20) / (5 - 25 / 20)
+    assert selection_stability(np.array([a, b])) == pytest.approx(kuncheva)
+    assert np.isnan(selection_stability(np.ones((3, 4), dtype=bool)))
+    assert np.isnan(selection_stability(np.ones((1, 4), dtype=bool)))
+    with pytest.raises(ValueError, match="must have shape"):
+        selection_stability(np.ones(4, dtype=bool))
+
+
+@given(arrays(bool, (4, 9)), st.permutations(range(9)), st.permutations(range(4)))
+def test_stability_does_not_depend_on_order(selected, columns, rows):
+    np.testing.assert_allclose(
+        selection_stability(selected), selection_stability(selected[rows][:, columns]), atol=1e-12
+    )
