@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from covey.measure._sketch import SIZE, QuantileSketch, Summary
+from covey.measure._sketch import SIZE, DistinctSketch, QuantileSketch, Summary
 
 N = 60_000
 
@@ -132,3 +132,19 @@ def test_join_adds_weights_of_equal_values():
     np.testing.assert_array_equal(joined.values, [0.0, 1.0, 2.0])
     np.testing.assert_array_equal(joined.weights, [3.0, 1.0, 7.0])
     assert joined.error == 1.0
+
+
+def test_distinct_values_are_counted_exactly_or_nearly_and_whatever_the_parts():
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 40_000, 100_000).astype(float)
+    true = len(np.unique(values))
+    whole = DistinctSketch().update(values)
+    parts = DistinctSketch().update(values[:30_000]).merge(DistinctSketch().update(values[20_000:]))
+    assert whole.result() == parts.result() == pytest.approx(true, rel=0.1)
+    assert DistinctSketch().update(values[:500]).result() == len(np.unique(values[:500]))
+    words = np.array([f"user {v:.0f}" for v in values[:20_000]], dtype=object)
+    assert DistinctSketch().update(words).result() == pytest.approx(len(set(words)), rel=0.1)
+    assert DistinctSketch().update(np.array([0.0, -0.0])).result() == 1
+    estimates = [DistinctSketch(64).update(rng.normal(size=2000)).result() for _ in range(60)]
+    assert np.mean(estimates) == pytest.approx(2000, rel=0.06)
+    assert np.std(estimates) / 2000 == pytest.approx(1 / np.sqrt(62), rel=0.35)

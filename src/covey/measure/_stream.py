@@ -90,8 +90,7 @@ class _Stream:
     def summaries(self) -> list[Summary]:
         """Sketch of every column (codes as numbers), by a first pass."""
         if self._summaries is None:
-            state = self.engine.reduce(partial(_SketchState, self.names), self.source)
-            self._summaries = state.result()
+            self._summaries = sketch_columns(self.source, self.names, self.engine)
             self.n_rows = max(self.n_rows, int(max((s.weights.sum() for s in self._summaries), default=0)))
         return self._summaries
 
@@ -168,6 +167,11 @@ def _numbers(block: FeatureTable, names: Sequence[str]) -> NDArray[np.float64]:
         if column.is_coded:
             out[column.values < 0, k] = np.nan
     return out
+
+
+def sketch_columns(source: BlockSource, names: Sequence[str], engine: Engine) -> list[Summary]:
+    """Quantile summaries of the named columns (codes as numbers), by one pass."""
+    return engine.reduce(partial(_SketchState, names), source).result()
 
 
 class _SketchState:
