@@ -6,10 +6,20 @@ from covey._lazy import lazy_names
 
 if TYPE_CHECKING:
     from covey.select._base import FunctionSelector, GreedyPath, RankingSelector, Scores, elbow, greedy
+    from covey.select._table_scores import ColumnQuality
+    from covey.select.cardinality import CardinalityAwareRanker, cardinality_corrected_mi, rank_3mr
     from covey.select.causal import DoublyRobustSelector
+    from covey.select.class_statistics import binned_information, fisher_score
     from covey.select.comparison import Recommendation, SelectorComparison, compare_selectors
     from covey.select.crossfit import CrossFitter, LeftOut
     from covey.select.filters import AssociationRanker, relevance
+    from covey.select.graph import (
+        EigenvectorCentralitySelector,
+        GraphSelector,
+        InfiniteLatentSelector,
+        InfiniteSelector,
+        infinite_paths_score,
+    )
     from covey.select.importance_resampling import (
         HashedNgramFeatures,
         ImportanceResampler,
@@ -27,71 +37,103 @@ if TYPE_CHECKING:
         probe_false_discovery,
         selection_stability,
     )
+    from covey.select.unsupervised import QuickSelection, SparseDenoisingAutoencoder, sparse_denoising_autoencoder
 
 _HOME = {
     "AssociationRanker": "filters",
+    "CardinalityAwareRanker": "cardinality",
+    "ColumnQuality": "_table_scores",
     "CrossFitter": "crossfit",
     "DoublyRobustSelector": "causal",
+    "ECFS": "graph",
+    "EigenvectorCentralitySelector": "graph",
     "FunctionSelector": "_base",
+    "GraphSelector": "graph",
     "GreedyPath": "_base",
     "HashedNgramFeatures": "importance_resampling",
+    "ILFS": "graph",
     "ImportanceResampler": "importance_resampling",
+    "InfFS": "graph",
+    "InfiniteLatentSelector": "graph",
+    "InfiniteSelector": "graph",
     "LeftOut": "crossfit",
     "OMPSelector": "omp",
     "ProbeDiscovery": "stability",
+    "QuickSelection": "unsupervised",
     "RankingSelector": "_base",
     "Recommendation": "comparison",
     "RedundancyAware": "redundancy",
     "RedundancyColumns": "redundancy",
     "Scores": "_base",
     "SelectorComparison": "comparison",
+    "SparseDenoisingAutoencoder": "unsupervised",
     "StabilitySelection": "stability",
+    "binned_information": "class_statistics",
+    "cardinality_corrected_mi": "cardinality",
     "compare_selectors": "comparison",
     "effective_sample_size": "importance_resampling",
     "elbow": "_base",
     "false_selection_bound": "stability",
+    "fisher_score": "class_statistics",
     "greedy": "_base",
     "gumbel_top_k": "importance_resampling",
+    "infinite_paths_score": "graph",
     "kl_reduction": "importance_resampling",
     "log_importance_weights": "importance_resampling",
     "minimum_redundancy": "redundancy",
     "orthogonal_matching_pursuit": "omp",
     "probe_false_discovery": "stability",
+    "rank_3mr": "cardinality",
     "relevance": "filters",
     "selection_stability": "stability",
+    "sparse_denoising_autoencoder": "unsupervised",
 }
 
 __all__ = [
     "AssociationRanker",
+    "CardinalityAwareRanker",
+    "ColumnQuality",
     "CrossFitter",
     "DoublyRobustSelector",
+    "EigenvectorCentralitySelector",
     "FunctionSelector",
+    "GraphSelector",
     "GreedyPath",
     "HashedNgramFeatures",
     "ImportanceResampler",
+    "InfiniteLatentSelector",
+    "InfiniteSelector",
     "LeftOut",
     "OMPSelector",
     "ProbeDiscovery",
+    "QuickSelection",
     "RankingSelector",
     "Recommendation",
     "RedundancyAware",
     "RedundancyColumns",
     "Scores",
     "SelectorComparison",
+    "SparseDenoisingAutoencoder",
     "StabilitySelection",
+    "binned_information",
+    "cardinality_corrected_mi",
     "compare_selectors",
     "effective_sample_size",
     "elbow",
     "false_selection_bound",
+    "fisher_score",
     "greedy",
     "gumbel_top_k",
+    "infinite_paths_score",
     "kl_reduction",
     "log_importance_weights",
     "minimum_redundancy",
     "orthogonal_matching_pursuit",
     "probe_false_discovery",
+    "rank_3mr",
     "relevance",
     "selection_stability",
+    "sparse_denoising_autoencoder",
 ]
 
 __getattr__ = lazy_names(__name__, _HOME)  # scikit-learn takes a second to import
