@@ -94,9 +94,9 @@ def split_page(
         ("map", "Correlation map", values is not None),
         ("how", "How it was made", bool(how)),
     ]
-    return _render(
+    return render_page(
         "partition_split.html.j2",
-        "partition_split",
+        ("partition_split",),
         title,
         offered,
         _map_payload(names, groups, len(party_names), values),
@@ -162,9 +162,9 @@ def bench_page(title: str, cells: Iterable[Mapping[str, Any]], facts: Mapping[st
         ("how", "How it was made", bool(how)),
     ]
     looks = _looks(algorithms)
-    return _render(
+    return render_page(
         "partition_bench.html.j2",
-        "partition_bench",
+        ("curves", "partition_bench"),
         title,
         offered,
         Payload().text(
@@ -182,9 +182,15 @@ def bench_page(title: str, cells: Iterable[Mapping[str, Any]], facts: Mapping[st
     )
 
 
-def _render(
-    template: str, script: str, title: str, offered: Sequence[tuple[str, str, bool]], payload: str, **values: Any
+def render_page(
+    template: str,
+    scripts: Sequence[str],
+    title: str,
+    offered: Sequence[tuple[str, str, bool]],
+    payload: str,
+    **values: Any,
 ) -> str:
+    """A page of a template: its sections that are wanted, what its scripts read, and what its text needs."""
     return (
         _templates()
         .get_template(template)
@@ -193,7 +199,7 @@ def _render(
             sections=[(anchor, heading) for anchor, heading, wanted in offered if wanted],
             payload=payload,
             style=asset("page.css") + asset("partition.css"),
-            **script_of((*SHARED, script)),
+            **script_of((*SHARED, *scripts)),
             **values,
         )
     )

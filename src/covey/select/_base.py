@@ -350,6 +350,11 @@ class RankingSelector(SelectorMixin, BaseEstimator):
         source = block_source(X, y)
         if source is not None:
             return self._fit_blocks(source, y, association)
+        self._n_selected = self._cut(self._rank(X, y, association))
+        return self
+
+    def _rank(self, X: Any, y: Any, association: AssociationMatrix | None = None) -> tuple[str, ...]:
+        """`fit` of what is in memory, all but the cut; the names of the columns."""
         checked = self._checked(X, reset=True)
         self._check_cut()
         table = self._table(checked)
@@ -363,8 +368,7 @@ class RankingSelector(SelectorMixin, BaseEstimator):
             part = None if association is None else sub_association(association, names)
             found = _as_scores(self._score(table.select(names), target, part), len(usable), type(self).__name__)
         self._keep(found, usable, reasons)
-        self._n_selected = self._cut(table.names)
-        return self
+        return table.names
 
     def _fit_blocks(self, source: BlockSource, y: Any, association: AssociationMatrix | None) -> Self:
         """`fit` for rows that are read in blocks."""
@@ -644,7 +648,7 @@ def _check_classes(target: Column) -> None:
         return
     single = [target.categories[c] for c in np.flatnonzero(np.bincount(target.values) == 1)]
     if single:
-        warnings.warn(f"classes of one row in y: {_listed(single)}", UserWarning, stacklevel=4)
+        warnings.warn(f"classes of one row in y: {_listed(single)}", UserWarning, stacklevel=5)
 
 
 def _as_scores(found: Array | Scores, n_columns: int, name: str) -> Scores:

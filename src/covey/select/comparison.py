@@ -346,9 +346,9 @@ def _learner(learner: str | Any, target: Column) -> Any:
         raise ValueError(f"learner must be one of {', '.join(LEARNERS)}, or an estimator, not {learner!r}")
     is_class = target.is_coded
     if learner == "forest":
-        from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+        from covey.select._forest import TreeAverageClassifier, TreeAverageRegressor
 
-        return (ExtraTreesClassifier if is_class else ExtraTreesRegressor)(100)
+        return (TreeAverageClassifier if is_class else TreeAverageRegressor)()
     if learner == "boosting":
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -456,7 +456,7 @@ def _order(run: _Run, most: int) -> NDArray[np.intp]:
     y = Column(target.name, target.kind, target.values[run.train], target.categories)
     selector = _seeded(run.selector, run.seed, most)
     if isinstance(selector, RankingSelector):
-        selector.fit(task.table.take(run.train), y)
+        selector._rank(task.table.take(run.train), y)
         order = np.argsort(selector.ranking_, kind="stable")
         return order[~np.isnan(selector.scores_[order])]
     block = numeric_block(task.table)
