@@ -53,9 +53,11 @@ if TYPE_CHECKING:
         cycle_map,
         distance_degree,
     )
+    from covey.structure.operator import AssociationOperator, infinite_paths_score
     from covey.structure.similarity import MultiTestSimilarity, bcubed, multi_test_similarity, pairwise_f
 
 _HOME = {
+    "AssociationOperator": "operator",
     "CorrelationNetworkFeatures": "networks",
     "CorrelationThresholdFactor": "factors",
     "DenseMulticut": "multicut",
@@ -84,6 +86,7 @@ _HOME = {
     "feature_homophily": "homophily",
     "graph_convolution": "homophily",
     "independent_maximal_cliques": "factors",
+    "infinite_paths_score": "operator",
     "move_nodes": "multicut",
     "multi_test_similarity": "similarity",
     "multicut_objective": "multicut",
@@ -97,6 +100,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AssociationOperator",
     "CorrelationNetworkFeatures",
     "CorrelationThresholdFactor",
     "DenseMulticut",
@@ -128,6 +132,7 @@ __all__ = [
     "feature_homophily",
     "graph_convolution",
     "independent_maximal_cliques",
+    "infinite_paths_score",
     "maximum_spanning_tree",
     "move_nodes",
     "multi_test_similarity",
