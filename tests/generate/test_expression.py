@@ -57,7 +57,8 @@ def grown(inner):
         operator = OPERATORS[name]
         numeric = inner.filter(lambda e: e.kind != "categorical")
         parts = [numeric if kind == "numeric" else inner for kind in operator.arguments]
-        return st.tuples(*parts).map(lambda given: call(name, *given))
+        sizes = [3] * operator.n_parameters
+        return st.tuples(*parts).map(lambda given: call(name, *given, parameters=sizes))
 
     return st.sampled_from(sorted(OPERATORS)).flatmap(calls)
 
@@ -272,22 +273,24 @@ def test_a_new_operator_is_a_few_lines():
     def lagged_difference(x, k):
         return np.concatenate([np.full_like(x[:k], np.nan), x[k:] - x[: len(x) - k]])
 
-    diff = Operator("diff", ("numeric",), "numeric", lagged_difference, n_parameters=1, lag=lambda k: k, row_wise=False)
-    register(diff)
+    delta = Operator(
+        "delta", ("numeric",), "numeric", lagged_difference, n_parameters=1, lag=lambda k: k, row_wise=False
+    )
+    register(delta)
     try:
-        e = parse("abs(diff_2(diff_3(x)))")
-        assert (e.max_lag, e.row_wise, str(e)) == (5, False, "abs(diff_2(diff_3(x)))")
+        e = parse("abs(delta_2(delta_3(x)))")
+        assert (e.max_lag, e.row_wise, str(e)) == (5, False, "abs(delta_2(delta_3(x)))")
         x = np.arange(8.0) ** 2
-        np.testing.assert_allclose(parse("diff_2(x)").evaluate({"x": x})[2:], x[2:] - x[:-2])
+        np.testing.assert_allclose(parse("delta_2(x)").evaluate({"x": x})[2:], x[2:] - x[:-2])
         assert Expression.from_dict(e.to_dict()) == e
         with pytest.raises(ValueError, match="has no SQL"):
             e.to_sql()
         with pytest.raises(ValueError, match="takes 1 parameters, not 0"):
-            parse("diff(x)")
+            parse("delta(x)")
         with pytest.raises(ValueError, match="already an operator"):
-            register(diff)
+            register(delta)
     finally:
-        del OPERATORS["diff"]
+        del OPERATORS["delta"]
     with pytest.raises(ValueError, match="two arguments"):
         register(Operator("%", ("numeric",), "numeric", np.abs))
     with pytest.raises(ValueError, match="operators are"):

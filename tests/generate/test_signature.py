@@ -16,7 +16,7 @@ from covey.generate.signature import (
     SigLasso,
     SignatureTransformer,
     as_paths,
-    signature,
+    path_signature,
     signature_dim,
     signature_words,
 )
@@ -48,18 +48,18 @@ def integral(path, word):
 def test_signature_is_the_iterated_integrals(n_channels, depth):
     path = walk(6, n_channels)
     expected = [integral(path, word) for word in signature_words(n_channels, depth)]
-    assert_allclose(signature(path, depth), expected, rtol=1e-11, atol=1e-12)
+    assert_allclose(path_signature(path, depth), expected, rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize(("n_channels", "depth"), [(2, 5), (4, 5)])
 def test_signature_is_that_of_iisignature(n_channels, depth):
     iisignature = pytest.importorskip("iisignature")
     path = walk(30, n_channels)
-    assert_allclose(signature(path, depth), iisignature.sig(path, depth), rtol=1e-10, atol=1e-10)
+    assert_allclose(path_signature(path, depth), iisignature.sig(path, depth), rtol=1e-10, atol=1e-10)
     expanded = iisignature.logsig(path, iisignature.prepare(n_channels, depth, "x"), "x")
     words = signature_words(n_channels, depth)
     lyndon = [words.index(word) for word in signature_words(n_channels, depth, log=True)]
-    assert_allclose(signature(path, depth, log=True), expanded[lyndon], rtol=1e-10, atol=1e-10)
+    assert_allclose(path_signature(path, depth, log=True), expanded[lyndon], rtol=1e-10, atol=1e-10)
 
 
 def levels(values, d, depth):
@@ -79,28 +79,28 @@ def product(left, right, d, depth):
 @given(st.integers(0, 2**16), st.integers(1, 4), st.integers(1, 4), st.integers(1, 6))
 def test_invariances(seed, n_channels, depth, cut):
     path = walk(8, n_channels, seed)
-    whole = signature(path, depth)
-    parts = product(signature(path[: cut + 1], depth), signature(path[cut:], depth), n_channels, depth)
+    whole = path_signature(path, depth)
+    parts = product(path_signature(path[: cut + 1], depth), path_signature(path[cut:], depth), n_channels, depth)
     assert_allclose(whole, parts, rtol=1e-9, atol=1e-9)
-    assert_allclose(whole, signature(path + 5.0, depth), rtol=1e-9, atol=1e-9)
+    assert_allclose(whole, path_signature(path + 5.0, depth), rtol=1e-9, atol=1e-9)
     halves = np.insert(path, cut, path[cut - 1 : cut + 1].mean(axis=0), axis=0)
-    assert_allclose(whole, signature(halves, depth), rtol=1e-9, atol=1e-9)
-    there_and_back = signature(np.concatenate([path, path[::-1]]), depth)
+    assert_allclose(whole, path_signature(halves, depth), rtol=1e-9, atol=1e-9)
+    there_and_back = path_signature(np.concatenate([path, path[::-1]]), depth)
     assert_allclose(there_and_back, 0.0, atol=1e-8 * (1.0 + np.abs(whole).max() ** 2))
     assert_allclose(whole[:n_channels], path[-1] - path[0], rtol=1e-9, atol=1e-9)
     factorials = np.concatenate([np.full(n_channels**k, np.prod(np.arange(1, k + 1))) for k in range(1, depth + 1)])
-    assert_allclose(signature(path, depth, factorial=True), whole * factorials)
+    assert_allclose(path_signature(path, depth, factorial=True), whole * factorials)
 
 
 def test_log_signature_of_two_channels_by_the_formula_of_campbell_baker_hausdorff():
     a, b = np.array([1.0, 2.0]), np.array([-0.5, 3.0])
     area = (a[0] * b[1] - a[1] * b[0]) / 2
     expected = [*(a + b), area, (a[0] - b[0]) * area / 6, (b[1] - a[1]) * area / 6]
-    assert_allclose(signature([[0.0, 0.0], a, a + b], 3, log=True), expected)
+    assert_allclose(path_signature([[0.0, 0.0], a, a + b], 3, log=True), expected)
 
 
 def test_log_signature_of_a_segment_has_one_order():
-    assert_allclose(signature([[0.0, 1.0, 2.0], [3.0, 5.0, 1.0]], 4, log=True)[3:], 0.0, atol=1e-12)
+    assert_allclose(path_signature([[0.0, 1.0, 2.0], [3.0, 5.0, 1.0]], 4, log=True)[3:], 0.0, atol=1e-12)
 
 
 @pytest.mark.parametrize(("d", "depth", "expected"), [(2, 5, 14), (3, 4, 32), (4, 3, 30), (1, 4, 1)])
@@ -112,25 +112,25 @@ def test_lyndon_words_are_counted_by_witts_formula(d, depth, expected):
 
 def test_stream_is_the_signature_of_each_prefix():
     path = walk(7, 3)
-    stream = signature(path, 3, times=np.arange(7.0), stream=True)
+    stream = path_signature(path, 3, times=np.arange(7.0), stream=True)
     for k in range(1, 8):
-        assert_allclose(stream[k - 1], signature(path[:k], 3, times=np.arange(float(k))), atol=1e-12)
+        assert_allclose(stream[k - 1], path_signature(path[:k], 3, times=np.arange(float(k))), atol=1e-12)
     assert not stream[0].any()
-    assert_allclose(signature(np.stack([path, -path]), 2)[1], signature(-path, 2))
+    assert_allclose(path_signature(np.stack([path, -path]), 2)[1], path_signature(-path, 2))
 
 
 def test_lead_lag_is_the_signature_of_the_doubled_path():
     path = walk(6, 2)
     doubled = np.repeat(path, 2, axis=0)
     pair = np.column_stack([doubled[1:], doubled[:-1]])
-    assert_allclose(signature(path, 3, lead_lag=True), signature(pair, 3), atol=1e-12)
-    found = dict(zip(signature_words(2, 2), signature(path[:, :1], 2, lead_lag=True), strict=True))
+    assert_allclose(path_signature(path, 3, lead_lag=True), path_signature(pair, 3), atol=1e-12)
+    found = dict(zip(signature_words(2, 2), path_signature(path[:, :1], 2, lead_lag=True), strict=True))
     assert_allclose(found[(0, 1)] - found[(1, 0)], (np.diff(path[:, 0]) ** 2).sum())
 
 
 def test_a_large_mean_costs_no_digits_of_the_steps():
     steps = np.round(walk(50, 2) * 64) / 64  # such numbers are exact also beside 1e9
-    assert_allclose(signature(steps + 1e9, 4), signature(steps, 4), rtol=1e-12)
+    assert_allclose(path_signature(steps + 1e9, 4), path_signature(steps, 4), rtol=1e-12)
 
 
 BAD = [[[0.0, np.nan], [1.0, 1.0]], [[0.0, np.inf], [1.0, 1.0]], [0.0, 1.0], np.zeros((2, 2, 2, 2))]
@@ -139,14 +139,14 @@ BAD = [[[0.0, np.nan], [1.0, 1.0]], [[0.0, np.inf], [1.0, 1.0]], [0.0, 1.0], np.
 @pytest.mark.parametrize("path", BAD)
 def test_signature_rejects(path):
     with pytest.raises(ValueError, match="path"):
-        signature(path, 2)
+        path_signature(path, 2)
 
 
 def test_signature_names_what_does_not_fit():
     with pytest.raises(ValueError, match="times must have one entry a point, 3"):
-        signature(np.zeros((3, 1)), 2, times=[0.0, 1.0])
+        path_signature(np.zeros((3, 1)), 2, times=[0.0, 1.0])
     with pytest.raises(ValueError, match="lower depth"):
-        signature(np.zeros((3, 20)), 6)
+        path_signature(np.zeros((3, 20)), 6)
     with pytest.raises(ValueError, match="at least 1"):
         signature_dim(2, 0)
 
@@ -163,10 +163,10 @@ def irregular(n=6, n_channels=2, seed=0):
 def test_transformer_is_the_signature_of_each_path():
     paths = irregular()
     found = SignatureTransformer(3).fit_transform(paths)
-    expected = [signature(values, 3, times=times) for times, values in paths]
+    expected = [path_signature(values, 3, times=times) for times, values in paths]
     assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
     block = np.stack([walk(5, 2, k) for k in range(4)])
-    expected = [signature(one, 2, times=np.arange(5.0)) for one in block]
+    expected = [path_signature(one, 2, times=np.arange(5.0)) for one in block]
     assert_allclose(SignatureTransformer(2).fit_transform(block), expected)
     frame = pd.DataFrame(block[:, :, 0])
     assert_allclose(
@@ -190,7 +190,7 @@ def test_signature_up_to_a_time_is_that_of_the_path_cut_there(interpolation, lea
             k = np.flatnonzero(times <= t)
             path = np.concatenate([np.repeat(values[k], 2, axis=0)[:-1], values[k[-1:]]])
             grid = np.append(np.repeat(times[k], 2)[1:], t)
-        assert_allclose(row, signature(path, 3, times=grid, lead_lag=lead_lag), rtol=1e-9, atol=1e-12)
+        assert_allclose(row, path_signature(path, 3, times=grid, lead_lag=lead_lag), rtol=1e-9, atol=1e-12)
 
 
 def test_forward_interpolation_does_not_look_ahead():
@@ -336,7 +336,7 @@ def test_folds_keep_individuals_together(monkeypatch):
     seen = []
     from sklearn.linear_model import LassoCV
 
-    from covey.generate import signature as module
+    import covey.generate.signature as module
 
     def spy(**arguments):
         seen.extend(arguments["cv"])

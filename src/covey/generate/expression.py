@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import covey.generate._causal  # noqa: F401 (diff, shift, win and sum are operators too)
 from covey.generate.operators import OPERATORS as _OPERATORS
 from covey.generate.operators import (
     Array,

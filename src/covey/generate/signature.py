@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
-from sklearn.linear_model import Lasso, LassoCV, Ridge, RidgeCV
+from sklearn.linear_model import Lasso, LassoCV, Ridge
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
@@ -86,7 +86,7 @@ def _lyndon(n_letters: int, length: int) -> Iterable[Word]:
             word.pop()
 
 
-def signature(
+def path_signature(
     path: ArrayLike,
     depth: int = 3,
     times: ArrayLike | None = None,
@@ -138,9 +138,9 @@ def signature(
     --------
     A step to the right, then one up; the words (0, 1) and (1, 0) differ by twice the area that is enclosed:
 
-    >>> signature([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]], depth=2).tolist()
+    >>> path_signature([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]], depth=2).tolist()
     [1.0, 1.0, 0.5, 1.0, 0.0, 0.5]
-    >>> signature([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]], depth=2, log=True).tolist()
+    >>> path_signature([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]], depth=2, log=True).tolist()
     [1.0, 1.0, 0.5]
     """
     points = check_array(path, dtype=np.float64, allow_nd=True, ensure_2d=False, input_name="path")
@@ -335,7 +335,7 @@ class SignatureTransformer(TransformerMixin, BaseEstimator):
     time : bool
         Whether time is the first channel; without it the speed of a path is lost.
     lead_lag, log, factorial : bool
-        As in `signature`.
+        As in `path_signature`.
     interpolation : {"linear", "forward"}
         How a path runs between observations: straight, which looks ahead to the next one, or at the last value, which
         does not.
@@ -624,7 +624,7 @@ class SigLasso(RegressorMixin, BaseEstimator):
         folds = list(GroupKFold(min(self.cv, n)).split(observed, groups=individual))
         if self.penalty == "lasso":
             return LassoCV(alphas=self.n_alphas, cv=folds, max_iter=20_000, eps=1e-4)
-        return RidgeCV(np.logspace(-6, 3, self.n_alphas) * len(observed), cv=folds)
+        return _GroupedRidge(np.logspace(-6, 3, self.n_alphas) * len(observed), folds)
 
     def predict(self, X: Any, times: Any = None, static: ArrayLike | None = None) -> Any:
         """Targets along each path.
@@ -691,6 +691,26 @@ class SigLasso(RegressorMixin, BaseEstimator):
         tags.input_tags.allow_nan, tags.input_tags.three_d_array = True, True
         tags.regressor_tags.poor_score = True  # columns of a table are no path
         return tags
+
+
+class _GroupedRidge:
+    """Ridge regression whose strength has the smallest squared error over given folds."""
+
+    def __init__(self, alphas: Array, folds: list[tuple[NDArray[np.intp], NDArray[np.intp]]]) -> None:
+        self.alphas, self.folds = alphas, folds
+
+    def fit(self, rows: Array, observed: Array) -> Ridge:
+        """The chosen model, with `alpha_`."""
+        errors = np.zeros(len(self.alphas))
+        for train, test in self.folds:
+            centre, level = rows[train].mean(axis=0), observed[train].mean()
+            u, s, vt = np.linalg.svd(rows[train] - centre, full_matrices=False)
+            shrunk = s[:, None] / (s[:, None] ** 2 + self.alphas) * (u.T @ (observed[train] - level))[:, None]
+            found = level + (rows[test] - centre) @ vt.T @ shrunk
+            errors += ((found - observed[test][:, None]) ** 2).sum(axis=0)
+        model = Ridge(float(self.alphas[errors.argmin()])).fit(rows, observed)
+        model.alpha_ = model.alpha
+        return model
 
 
 def _static(static: ArrayLike, n_paths: int) -> Array:
