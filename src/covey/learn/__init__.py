@@ -7,6 +7,7 @@ from covey._lazy import lazy_names
 if TYPE_CHECKING:
     from covey.learn._shards import CountShards, shard_counts
     from covey.learn.b_attention import BAttention
+    from covey.learn.causal_representation import NeuroevolutionaryRepresentation, t_learner, x_learner
     from covey.learn.concepts import ConceptEmbedding, patient_vectors
     from covey.learn.cooccurrence import Cooccurrence, CooccurrenceCounter, level_cooccurrence, pmi_matrix
     from covey.learn.deep_cca import SSLEY, DeepCCAEY, EYLoss
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         maximise_bound,
     )
     from covey.learn.multiview import MultiviewCCA, MultiviewPLS, StochasticCCA, StochasticPLS
+    from covey.learn.sequential_attention import SequentialAttentionMask, SequentialAttentionSelector
     from covey.learn.sparse_cca import (
         PrimalDualSparseCCA,
         SparseCCA,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "SSLEY": "deep_cca",
     "BAttention": "b_attention",
     "BilinearCritic": "mi_bounds",
     "ConcatCritic": "mi_bounds",
@@ -47,10 +50,12 @@ _HOME = {
     "MultiviewPLS": "multiview",
     "MutualInformationBound": "mi_bounds",
     "NWJBound": "mi_bounds",
+    "NeuroevolutionaryRepresentation": "causal_representation",
     "PrimalDualSparseCCA": "sparse_cca",
     "RealNVP": "mi_bounds",
-    "SSLEY": "deep_cca",
     "SeparableCritic": "mi_bounds",
+    "SequentialAttentionMask": "sequential_attention",
+    "SequentialAttentionSelector": "sequential_attention",
     "SparseCCA": "sparse_cca",
     "StochasticCCA": "multiview",
     "StochasticPLS": "multiview",
@@ -64,9 +69,12 @@ _HOME = {
     "primal_dual_pair": "sparse_cca",
     "shard_counts": "_shards",
     "sparse_canonical_pair": "sparse_cca",
+    "t_learner": "causal_representation",
+    "x_learner": "causal_representation",
 }
 
 __all__ = [
+    "SSLEY",
     "BAttention",
     "BilinearCritic",
     "ConcatCritic",
@@ -82,10 +90,12 @@ __all__ = [
     "MultiviewPLS",
     "MutualInformationBound",
     "NWJBound",
+    "NeuroevolutionaryRepresentation",
     "PrimalDualSparseCCA",
     "RealNVP",
-    "SSLEY",
     "SeparableCritic",
+    "SequentialAttentionMask",
+    "SequentialAttentionSelector",
     "SparseCCA",
     "StochasticCCA",
     "StochasticPLS",
@@ -99,6 +109,8 @@ __all__ = [
     "primal_dual_pair",
     "shard_counts",
     "sparse_canonical_pair",
+    "t_learner",
+    "x_learner",
 ]
 
 __getattr__ = lazy_names(__name__, _HOME)  # networks need torch, and scikit-learn takes a second to import

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from covey.select.omp import OMPSelector, orthogonal_matching_pursuit
     from covey.select.redundancy import RedundancyAware, RedundancyColumns, minimum_redundancy
+    from covey.select.registry import SelectorEntry, make_selector, selectors
     from covey.select.stability import (
         ProbeDiscovery,
         StabilitySelection,
@@ -66,6 +67,7 @@ _HOME = {
     "RedundancyColumns": "redundancy",
     "Scores": "_base",
     "SelectorComparison": "comparison",
+    "SelectorEntry": "registry",
     "SparseDenoisingAutoencoder": "unsupervised",
     "StabilitySelection": "stability",
     "binned_information": "class_statistics",
@@ -80,12 +82,14 @@ _HOME = {
     "infinite_paths_score": "graph",
     "kl_reduction": "importance_resampling",
     "log_importance_weights": "importance_resampling",
+    "make_selector": "registry",
     "minimum_redundancy": "redundancy",
     "orthogonal_matching_pursuit": "omp",
     "probe_false_discovery": "stability",
     "rank_3mr": "cardinality",
     "relevance": "filters",
     "selection_stability": "stability",
+    "selectors": "registry",
     "sparse_denoising_autoencoder": "unsupervised",
 }
 
@@ -113,6 +117,7 @@ __all__ = [
     "RedundancyColumns",
     "Scores",
     "SelectorComparison",
+    "SelectorEntry",
     "SparseDenoisingAutoencoder",
     "StabilitySelection",
     "binned_information",
@@ -127,12 +132,14 @@ __all__ = [
     "infinite_paths_score",
     "kl_reduction",
     "log_importance_weights",
+    "make_selector",
     "minimum_redundancy",
     "orthogonal_matching_pursuit",
     "probe_false_discovery",
     "rank_3mr",
     "relevance",
     "selection_stability",
+    "selectors",
     "sparse_denoising_autoencoder",
 ]
 
