@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from covey.measure import associate
 from covey.select import AssociationRanker, FunctionSelector, RankingSelector, Scores, elbow, greedy
 from covey.select._base import numeric_block, sub_association, target_column
-from covey.table import FeatureTable, read
+from covey.table import Column, FeatureTable, read
 
 
 def f_scores(X, y, association=None):
@@ -329,3 +329,18 @@ def test_tables_need_no_frame_to_keep_their_names():
     selector = AssociationRanker(k=1).fit(table, [0.0, 1.5, 2.0, -1.5])
     assert isinstance(selector.transform(table), FeatureTable)
     assert selector.feature_names_in_.tolist() == ["a", "b"]
+
+
+def test_a_column_as_target_is_read_as_its_values_are():
+    values = np.array([1.0, 2.0, 2.0, 1.0])
+    column = Column("credit", "numeric", values)
+    for kind, expected in (("auto", "boolean"), ("numeric", "numeric"), ("categorical", "boolean")):
+        read_column = target_column(column, kind)
+        assert read_column.kind == target_column(values, kind).kind == expected
+        assert read_column.name == "credit"
+    assert target_column(column).categories == ("1", "2")
+    flag = Column("flag", "boolean", np.array([0, 1, 1], dtype=np.int32), ("False", "True"))
+    assert target_column(flag, "numeric").values.tolist() == [0.0, 1.0, 1.0]
+    words = Column("word", "categorical", np.array([0, 1, 1], dtype=np.int32), ("a", "b"))
+    with pytest.raises(ValueError, match="y holds words"):
+        target_column(words, "numeric")

@@ -11,13 +11,13 @@ from typing import Annotated
 import typer
 
 import covey
-from covey.cli import _associate, _doctor, _methods, _report, _split, _study, _vfl, _vfl_party
+from covey.cli import _associate, _doctor, _methods, _report, _select, _split, _study, _vfl, _vfl_party
 
 _INTERRUPTED = 130
 
 app = typer.Typer(
     name="covey",
-    help="How features move together: measure, structure, report, and spread over parties.",
+    help="How features move together: measure, select, make, report, and spread over parties.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command("report")(_report.report)
 app.command("associate")(_associate.associate)
+app.command("select")(_select.select)
 app.command("split")(_split.split)
 _vfl.app.command("party")(_vfl_party.party)
 app.add_typer(_vfl.app, name="vfl")

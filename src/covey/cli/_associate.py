@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,7 @@ from covey.cli._common import (
     Json,
     Sample,
     Seed,
-    is_file,
+    is_large,
     print_json,
     print_table,
     progress,
@@ -53,9 +52,7 @@ def associate(
     if out is not None and out.suffix not in _WRITERS:
         raise ValueError(f"--out {out}: the ending must be one of {', '.join(_WRITERS)}")
     source: Any
-    if sample is None and (
-        _is_large(table) or bool(engine and engine.startswith("dask")) if stream is None else stream
-    ):
+    if sample is None and (is_large(table) or bool(engine and engine.startswith("dask")) if stream is None else stream):
         source = covey.iter_blocks(table)
     else:
         source = covey.read(table)
@@ -83,41 +80,16 @@ def write_pairs(pairs: Mapping[str, Any], path: Path) -> None:
 
     import pyarrow as pa
 
-    from covey.table import atomic_write, plain
+    from covey.table import atomic_write, plain, write
 
+    if path.suffix != ".json":
+        write(pa.table(dict(pairs)), path)
+        return
+    records = [dict(zip(pairs, row)) for row in zip(*(plain(list(column)) for column in pairs.values()))]
     with atomic_write(path) as temporary:
-        if path.suffix == ".json":
-            records = [dict(zip(pairs, row)) for row in zip(*(plain(list(column)) for column in pairs.values()))]
-            temporary.write_text(json.dumps(records), encoding="utf-8")
-            return
-        table = pa.table(dict(pairs))
-        if path.suffix == ".parquet":
-            import pyarrow.parquet as pq
-
-            pq.write_table(table, temporary)
-        else:
-            import pyarrow.csv as csv
-
-            csv.write_csv(table, temporary)
+        temporary.write_text(json.dumps(records), encoding="utf-8")
 
 
 def _json(matrix: AssociationMatrix, pairs: Mapping[str, Any]) -> dict[str, Any]:
     records = [dict(zip(pairs, row)) for row in zip(*pairs.values())]
     return {"measure": matrix.measure, "symmetric": matrix.symmetric, "info": dict(matrix.info), "pairs": records}
-
-
-def _is_large(source: str) -> bool:
-    """Whether the file would take more than a quarter of the memory that is free once it is in float64."""
-    if is_file(source, ".parquet", ".pq"):
-        import pyarrow.parquet as pq
-
-        try:
-            meta = pq.read_metadata(source)
-        except (OSError, ValueError):  # reading it will say what is wrong
-            return False
-        size = 8 * meta.num_rows * meta.num_columns
-    elif is_file(source, ".csv", ".tsv", ".feather", ".arrow"):
-        size = 3 * Path(source).stat().st_size
-    else:
-        return False
-    return size > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") / 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -65,3 +66,20 @@ def print_json(value: Any) -> None:
 def is_file(source: str, *endings: str) -> bool:
     """Whether the source is a file with one of the endings."""
     return Path(source).suffix.lower() in endings and Path(source).is_file()
+
+
+def is_large(source: str) -> bool:
+    """Whether the file would take more than a quarter of the memory that is free once it is in float64."""
+    if is_file(source, ".parquet", ".pq"):
+        import pyarrow.parquet as pq
+
+        try:
+            meta = pq.read_metadata(source)
+        except (OSError, ValueError):  # reading it will say what is wrong
+            return False
+        size = 8 * meta.num_rows * meta.num_columns
+    elif is_file(source, ".csv", ".tsv", ".feather", ".arrow"):
+        size = 3 * Path(source).stat().st_size
+    else:
+        return False
+    return size > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") / 4

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covey.partition._partition import Partition
-from covey.table import Column, FeatureTable, atomic_write, plain, read
-from covey.table._table import unknown_column
+from covey.table import Column, FeatureTable, atomic_write, plain, read, to_arrow, unknown_column, write
 
 FORMAT, VERSION = "covey-split", 1
 MANIFEST, LABELS, ID = "split.json", "labels.parquet", "row_id"
@@ -303,23 +302,9 @@ def _to_json(manifest: Manifest) -> dict[str, Any]:
 
 def _write(path: Path, ids: NDArray, columns: Sequence[Column]) -> None:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    arrays = {ID: pa.array(ids)}
-    for column in columns:
-        arrays[column.name] = _arrow(column)
-    with atomic_write(path) as temporary:
-        pq.write_table(pa.table(arrays), temporary)
-
-
-def _arrow(column: Column) -> Any:
-    """A column as Arrow: numbers with null for missing, categories as a dictionary."""
-    import pyarrow as pa
-
-    if column.categories is None:
-        return pa.array(column.values, from_pandas=True)
-    codes = pa.array(column.values, mask=column.missing)
-    return pa.DictionaryArray.from_arrays(codes, pa.array(list(column.categories), type=pa.string()))
+    stored = pa.table({ID: pa.array(ids)} | {column.name: to_arrow(column) for column in columns})
+    write(stored, path)
 
 
 def _read(path: Path, id: str, columns: Sequence[str]) -> tuple[NDArray, FeatureTable | None]:

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from covey.report._model import Finding, ReportData
+from covey.report._selection_page import selection_page
 from covey.table import FeatureTable, read
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from covey.engine import Engine
 
-__all__ = ["Finding", "Report", "ReportData", "report"]
+__all__ = ["Finding", "Report", "ReportData", "report", "selection_page"]
 
 MAIN = 10
 

@@ -176,6 +176,7 @@ def target_column(y: Any, kind: TargetKind = "auto") -> Column:
     Parameters
     ----------
     y : array-like of shape (n_samples,), or Column
+        A column of numbers is read as an array of them is.
     kind : {"auto", "numeric", "categorical"}
         ``"auto"``: words, booleans and at most 20 distinct whole numbers are classes, other numbers are numbers.
 
@@ -199,23 +200,31 @@ def target_column(y: Any, kind: TargetKind = "auto") -> Column:
     if isinstance(y, Column):
         if y.n_missing:
             raise ValueError(f"y has {y.n_missing} missing values; leave out those rows")
-        return y
+        if y.kind == "datetime" or (y.is_coded and (kind != "numeric" or y.kind == "categorical")):
+            _check_kind(kind, not y.is_coded)
+            return y
+        name, y = y.name, y.values.astype(np.float64)
+    else:
+        name = "y"
     values = column_or_1d(y, warn=True)
     if values.dtype.kind in "mM":
-        return Column("y", "numeric", _seconds(values))
+        return Column(name, "numeric", _seconds(values))
     if values.dtype.kind in "iuf":
         assert_all_finite(values, input_name="y")
     else:
         values = _number_or_text(values)
     numbers = values.dtype.kind in "iufb"
-    if kind == "numeric" and not numbers:
-        raise ValueError("y holds words, which are not numbers; encode it, or use target_kind='categorical'")
+    _check_kind(kind, numbers)
     if kind == "numeric" or (kind == "auto" and numbers and not _are_classes(values)):
-        return Column("y", "numeric", values.astype(np.float64))
+        return Column(name, "numeric", values.astype(np.float64))
     labels, codes = np.unique(values, return_inverse=True)
-    return Column(
-        "y", "boolean" if len(labels) == 2 else "categorical", codes.astype(np.int32), tuple(str(v) for v in labels)
-    )
+    words = tuple(f"{v:g}" if labels.dtype.kind == "f" else str(v) for v in labels)
+    return Column(name, "boolean" if len(labels) == 2 else "categorical", codes.astype(np.int32), words)
+
+
+def _check_kind(kind: TargetKind, is_number: bool) -> None:
+    if kind == "numeric" and not is_number:
+        raise ValueError("y holds words, which are not numbers; encode it, or use target_kind='categorical'")
 
 
 def _seconds(times: NDArray) -> Array:

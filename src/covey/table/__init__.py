@@ -4,7 +4,8 @@ from covey.table._atomic import atomic_write
 from covey.table._blocks import BlockSource, iter_blocks
 from covey.table._json import plain
 from covey.table._read import read
-from covey.table._table import KINDS, Column, FeatureTable, Kind, Note
+from covey.table._table import KINDS, Column, FeatureTable, Kind, Note, unknown_column
+from covey.table._write import to_arrow, write
 
 __all__ = [
     "KINDS",
@@ -17,4 +18,7 @@ __all__ = [
     "iter_blocks",
     "plain",
     "read",
+    "to_arrow",
+    "unknown_column",
+    "write",
 ]
