@@ -319,6 +319,14 @@ def test_infinite_scores_count_as_the_largest_finite_one():
     assert scaled(np.array([np.inf, np.inf])).tolist() == [0.0, 0.0] and scaled(np.array([7.0])).tolist() == [0.0]
 
 
+def test_the_rounding_of_standardised_columns_is_no_spread():
+    x, y = planted(d=60)
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    assert not scaled(z.std(axis=0)).any()
+    found = ECFS(alpha=0.5, k="all").fit(z, y)
+    assert np.argsort(found.ranking_).tolist() == np.argsort(-fisher_score(x, y)).tolist()
+
+
 @pytest.fixture(scope="module")
 def rows():
     x, y = planted(3000, 8)

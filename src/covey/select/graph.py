@@ -102,11 +102,12 @@ def eigenvector_centrality_graph(
 
 
 def scaled(values: Array) -> Array:
-    """Values moved to [0, 1], infinite ones counted as the largest finite; 0 where all are equal."""
+    """Values moved to [0, 1], infinite ones counted as the largest finite; 0 where all are equal but for rounding."""
     finite = values[np.isfinite(values)]
     values = np.minimum(values, finite.max() if len(finite) else 1.0)
     spread = np.ptp(values)
-    return (values - values.min()) / spread if spread > 0 else np.zeros_like(values)
+    rounding = 1e-12 * np.abs(values).max()  # of columns that were standardised
+    return (values - values.min()) / spread if spread > rounding else np.zeros_like(values)
 
 
 def _kernel_graph(
@@ -612,7 +613,9 @@ class InfiniteLatentSelector(_GraphRanker):
     reach 1 for all columns. Here both are there, and the factor of the higher Fisher scores is called relevant.
 
     Takes numbers, booleans and dates (as seconds); a column with missing values is scored by its present rows. A
-    numeric target is cut into `n_tokens` classes of equal count, which the paper does not do.
+    numeric target is cut into `n_tokens` classes of equal count, which the paper does not do. Made for few classes:
+    with many, all shares of distance are small, so that most values are the first token and many columns share one
+    score.
 
     Parameters
     ----------
