@@ -22,4 +22,5 @@ NAMES = (
     "factors",
     "multicut",
     "swivel",
+    "outrank",
 )
