@@ -378,6 +378,8 @@ def _numeric(name: str, apply: Callable[..., Array], sql: str, arity: int = 1, c
     register(Operator(name, kinds, "numeric", apply, sql=sql.format, commutative=commutative))
 
 
+_TANH = "(1e0 - exp(-2 * {0})) / (1e0 + exp(-2 * {0}))"
+
 _numeric("abs", np.abs, "abs({0})")
 _numeric("log", np.log, "CASE WHEN {0} > 0 THEN ln({0}) END")
 _numeric("sqrt", np.sqrt, "CASE WHEN {0} >= 0 THEN sqrt({0}) END")
@@ -391,6 +393,58 @@ _numeric("*", np.multiply, "({0} * {1})", 2, commutative=True)
 _numeric("/", np.divide, "CASE WHEN {1} <> 0 THEN {0} / {1} END", 2)
 _numeric("min", np.minimum, "CASE WHEN {0} <= {1} THEN {0} WHEN {1} < {0} THEN {1} END", 2, commutative=True)
 _numeric("max", np.maximum, "CASE WHEN {0} >= {1} THEN {0} WHEN {1} > {0} THEN {1} END", 2, commutative=True)
+_numeric("tanh", np.tanh, f"(CASE WHEN {{0}} > 350 THEN 1e0 WHEN {{0}} < -350 THEN -1e0 ELSE {_TANH} END)")
+_numeric("reciprocal", np.reciprocal, "CASE WHEN {0} <> 0 THEN 1e0 / {0} END")
+_numeric("mod", lambda x, y: x - y * np.floor(x / y), "CASE WHEN {1} <> 0 THEN {0} - {1} * floor({0} / {1}) END", 2)
+
+
+@dataclass(frozen=True)
+class Affine:
+    """``(value - shift) / scale``.
+
+    Parameters
+    ----------
+    shift, scale : float
+    """
+
+    shift: float
+    scale: float
+
+    def __call__(self, values: Array) -> Array:
+        """The values moved and scaled."""
+        return (values - self.shift) / self.scale
+
+    def sql(self, value: str) -> str:
+        """The same as SQL."""
+        return f"(({value} - {number(self.shift)}) / {number(self.scale)})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON knows it."""
+        return plain({"shift": self.shift, "scale": self.scale})
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Affine:
+        """From `to_dict`."""
+        return cls(*(np.nan if data[name] is None else float(data[name]) for name in ("shift", "scale")))
+
+
+def _affine(shift: float, scale: float) -> Affine:
+    """A column without spread, or without values, becomes missing."""
+    return Affine(shift, scale if 0.0 < scale < np.inf else np.nan)
+
+
+def _standard(unseen: Unseen, values: Array) -> Affine:
+    x = values[~np.isnan(values)]
+    return _affine(float(x.mean()), float(x.std())) if len(x) else _affine(np.nan, np.nan)
+
+
+def _min_max(unseen: Unseen, values: Array) -> Affine:
+    x = values[~np.isnan(values)]
+    return _affine(float(x.min()), float(x.max() - x.min())) if len(x) else _affine(np.nan, np.nan)
+
+
+register(Operator("standard", ("numeric",), "numeric", Affine.__call__, _standard, Affine.sql, Affine))
+register(Operator("min_max", ("numeric",), "numeric", Affine.__call__, _min_max, Affine.sql, Affine))
 
 
 # groups -------------------------------------------------------------------------------------------------------------
