@@ -23,4 +23,5 @@ NAMES = (
     "multicut",
     "swivel",
     "outrank",
+    "infinite_selection",
 )
