@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,14 @@ import pytest
 
 import covey
 from covey.engine import LocalEngine, _reduce
-from covey.select import AssociationRanker, FunctionSelector, RankingSelector, StabilitySelection
+from covey.select import (
+    AssociationRanker,
+    CardinalityAwareRanker,
+    FunctionSelector,
+    RankingSelector,
+    RedundancyAware,
+    StabilitySelection,
+)
 from covey.select._blocks import streaming_rankers
 from covey.table import BlockSource, iter_blocks, read
 
@@ -114,6 +122,35 @@ def test_the_kind_of_the_target_is_that_of_memory(frame, file):
     assert blocks.scores_[:3] == pytest.approx(in_memory(frame, "grade").scores_[:3], abs=2e-3)
 
 
+def test_redundancy_aware_selection_of_blocks(frame, file):
+    names = ["a", "b", "noise", "team", "amount"]
+    X = frame[names[:4]].assign(copy=frame["a"])
+    path = file.with_name("copies.parquet")
+    pq.write_table(pa.Table.from_pandas(X.assign(amount=frame["amount"])), path, row_group_size=3000)
+    for redundancy in ("auto", "theils_u"):
+        memory = RedundancyAware(redundancy=redundancy, k=4).fit(X, frame["amount"])
+        blocks = RedundancyAware(redundancy=redundancy, k=4).fit(iter_blocks(path, rows=2500), "amount")
+        np.testing.assert_allclose(blocks.scores_, memory.scores_, atol=5e-3)
+        assert blocks.ranking_.tolist() == memory.ranking_.tolist()
+    with pytest.raises(ValueError, match="'pearson' does not apply to a categorical and a categorical"):
+        RedundancyAware(redundancy="pearson", k=2).fit(iter_blocks(path), "amount")
+
+
+def test_memory_stays_that_of_a_few_blocks(tmp_path):
+    rng = np.random.default_rng(0)
+    n, path = 300_000, tmp_path / "long.parquet"
+    x = {f"f{j}": rng.normal(size=n) for j in range(6)}
+    pq.write_table(pa.table(x | {"y": x["f0"] + rng.normal(size=n)}), path, row_group_size=20_000)
+    ranker = AssociationRanker("spearman", k=1, engine=LocalEngine(1))
+    ranker.fit(iter_blocks(path, rows=10_000), "y")  # compiles
+    tracemalloc.start()
+    ranker.fit(iter_blocks(path, rows=10_000), "y")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert ranker.get_feature_names_out().tolist() == ["f0"]
+    assert peak < 8 * n * 7 / 2  # half of the table
+
+
 def test_text_files_and_dask_frames(frame, tmp_path):
     path = tmp_path / "table.csv"
     few = frame[["a", "noise", "team", "label"]]
@@ -208,3 +245,12 @@ def test_a_dask_cluster_gives_the_same_scores(file, small_partitions):
             there = streamed(file, target, engine=engine)
             np.testing.assert_array_equal(there.scores_, streamed(file, target).scores_)
             assert there.reasons_ == streamed(file, target).reasons_
+        blocks = iter_blocks(file, rows=2500, columns=["a", "team", "late", "label"])
+        there = CardinalityAwareRanker(k="all", engine=engine).fit(blocks, "label")
+        here = CardinalityAwareRanker(k="all").fit(blocks, "label")
+        np.testing.assert_array_equal(there.scores_, here.scores_)
+        whole = read(file).select(["a", "team", "noise"]), read(file)["label"]
+        for ranker in (AssociationRanker, CardinalityAwareRanker):
+            np.testing.assert_array_equal(
+                ranker(k="all", engine=engine).fit(*whole).scores_, ranker(k="all").fit(*whole).scores_
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -417,7 +418,7 @@ class _Pairs:
 
     def with_label(self, columns: Sequence[Coded], y: Coded) -> Array:
         """Score of each of `columns` with the label."""
-        return np.array(self.engine.map(lambda x: score_pair(x, y, self.how), columns))
+        return np.array(self.engine.map(partial(score_pair, y=y, how=self.how), columns))
 
     def with_column(self, j: int) -> Array:
         """Score of every column with column `j` as the label."""
@@ -425,9 +426,9 @@ class _Pairs:
 
     def matrix(self) -> Array:
         """Scores of all pairs, shape (n_columns, n_columns); the column is the label."""
-        n = len(self.columns)
-        pairs = [(i, j) for i in range(n) for j in range(i if self.how.symmetric else 0, n)]
-        values = self.engine.map(lambda p: score_pair(self.columns[p[0]], self.columns[p[1]], self.how), pairs)
+        n, columns, how = len(self.columns), self.columns, self.how
+        pairs = [(i, j) for i in range(n) for j in range(i if how.symmetric else 0, n)]
+        values = self.engine.map(lambda pair: score_pair(columns[pair[0]], columns[pair[1]], how), pairs)
         out = np.empty((n, n))
         for (i, j), value in zip(pairs, values):
             out[i, j] = value

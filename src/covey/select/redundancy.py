@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Literal
 
 import numpy as np
 
 from covey.engine import Engine, resolve
-from covey.measure import AssociationMatrix, Measure, get
+from covey.measure import AssociationMatrix, Measure, associate, get
 from covey.measure._store import ColumnStore
 from covey.select._base import Array, Cut, GreedyPath, RankingSelector, Scores, TargetKind, greedy
+from covey.select._blocks import take_columns
 from covey.select.filters import relevance as relevance_scores
-from covey.table import Column, FeatureTable
+from covey.table import BlockSource, Column, FeatureTable
 
 Criterion = Literal["difference", "quotient"]
 FLOOR = 1e-3  # smallest mean redundancy in a quotient, so that chance zeros do not decide
@@ -50,14 +52,7 @@ class RedundancyColumns:
 
     def __post_init__(self) -> None:
         self._measure, self._engine = get(self.measure), resolve(self.engine)
-        kinds = sorted(set(self.table.kinds))
-        for left in kinds:
-            for right in kinds:
-                if not self._measure.accepts(left, right):
-                    raise ValueError(
-                        f"measure {self._measure.name!r} does not apply to a {left} and a {right} column; "
-                        "use redundancy='auto', which applies to all"
-                    )
+        _check_kinds(self._measure, self.table.kinds)
         self._store = ColumnStore(self.table.columns())
 
     def __call__(self, j: int) -> Array:
@@ -69,6 +64,28 @@ class RedundancyColumns:
         if not self._measure.symmetric:
             values = np.fmax(values, np.abs(self._measure.kernel(self._store, right, left, self._engine, False).values))
         return np.nan_to_num(values)
+
+
+def _check_kinds(measure: Measure, kinds: Sequence[str]) -> None:
+    for left, right in product(sorted(set(kinds)), repeat=2):
+        if not measure.accepts(left, right):
+            raise ValueError(
+                f"measure {measure.name!r} does not apply to a {left} and a {right} column; "
+                "use redundancy='auto', which applies to all"
+            )
+
+
+def _streamed_columns(source: BlockSource, measure: Measure, engine: Engine) -> Callable[[int], Array]:
+    """As `RedundancyColumns`, by passes over a source for each column asked for; of an asymmetric measure by one."""
+    _check_kinds(measure, source.head().kinds)
+    if not measure.symmetric:
+        return associate(source, measure=measure, pvalues=False, engine=engine).strength.__getitem__
+
+    def column(j: int) -> Array:
+        found = associate(source, measure=measure, target=source.names[j], pvalues=False, engine=engine)
+        return np.insert(found.strength[:, 0], j, 1.0)
+
+    return column
 
 
 def minimum_redundancy(
@@ -135,7 +152,8 @@ class RedundancyAware(RankingSelector):
     """Select columns that are associated with the target and not with each other (mRMR).
 
     Takes mixed kinds with missing values where both measures do. Only the associations with the columns that were
-    taken are computed: ``k - 1`` columns of the matrix of all pairs.
+    taken are computed: ``k - 1`` columns of the matrix of all pairs. Of row blocks (`covey.iter_blocks`) each such
+    column takes two more passes.
 
     Parameters
     ----------
@@ -206,14 +224,25 @@ class RedundancyAware(RankingSelector):
         assert target is not None
         known = relevance_scores(table, target, self.relevance, self.engine)
         if association is None:
-            redundancy: Callable[[int], Array] = RedundancyColumns(table, self.redundancy, self.engine)
-        else:
-            redundancy = association.strength.__getitem__
+            return self._path(known, RedundancyColumns(table, self.redundancy, self.engine))
+        return self._path(known, association.strength.__getitem__)
+
+    def _score_blocks(
+        self, source: BlockSource, target: str | None, association: AssociationMatrix | None
+    ) -> Array | Scores:
+        assert target is not None
+        known = relevance_scores(source, target, self.relevance, self.engine)
+        if association is not None:
+            return self._path(known, association.strength.__getitem__)
+        columns = take_columns(source, [name for name in source.names if name != target])
+        return self._path(known, _streamed_columns(columns, get(self.redundancy), resolve(self.engine)))
+
+    def _path(self, known: Scores, redundancy: Callable[[int], Array]) -> Scores:
         threshold = self.threshold
         path = minimum_redundancy(
             known.values,
             redundancy,
-            table.n_columns if isinstance(self.k, str | float) or threshold is not None else self.k,
+            len(known.values) if isinstance(self.k, str | float) or threshold is not None else self.k,
             self.criterion,
             None if threshold is None else lambda chosen, gain: gain < threshold,
             self.callback,
