@@ -21,7 +21,9 @@ from covey.select import (
     RedundancyAware,
     StabilitySelection,
 )
+from covey.select._base import target_column
 from covey.select._blocks import streaming_rankers
+from covey.select.filters import relevance
 from covey.table import BlockSource, iter_blocks, read
 
 N = 20_000
@@ -163,6 +165,26 @@ def test_text_files_and_dask_frames(frame, tmp_path):
     lazily = AssociationRanker(k=1).fit(lazy, "label")
     np.testing.assert_allclose(lazily.scores_, blocks.scores_, atol=2e-3)
     assert list(lazily.transform(lazy).columns) == ["a"] and lazily.transform(lazy).npartitions == 4
+
+
+def test_targets_that_show_their_kind_late_or_are_dates(tmp_path):
+    rng = np.random.default_rng(0)
+    n = 4000
+    x = rng.normal(size=n)
+    late = np.where(np.arange(n) < 2000, 0.0, np.digitize(x, [-0.5, 0.5]))  # one class in the first blocks
+    fine = np.where(np.arange(n) < 2000, np.round(x), x)  # whole numbers in the first blocks
+    day = np.datetime64("2020-01-01", "s") + (1e5 * (x + rng.normal(size=n))).astype("timedelta64[s]")
+    frame = pd.DataFrame({"x": x, "late": late, "fine": fine, "day": day})
+    path = tmp_path / "late.parquet"
+    pq.write_table(pa.Table.from_pandas(frame), path, row_group_size=500)
+    for target in ("late", "fine", "day"):
+        memory = AssociationRanker(k=1).fit(frame[["x"]], frame[target])
+        blocks = AssociationRanker(k=1).fit(iter_blocks(path, rows=500, columns=["x", target]), target)
+        assert blocks.scores_ == pytest.approx(memory.scores_, abs=2e-3) and memory.scores_[0] > 0.4
+    with pytest.raises(ValueError, match="target must be the name"):
+        relevance(iter_blocks(path), target_column(late))
+    named = relevance(read(frame[["x", "fine"]]), "fine").values
+    assert named == pytest.approx(AssociationRanker(k=1).fit(frame[["x"]], fine).scores_)
 
 
 def test_transform_keeps_blocks(file):

@@ -24,7 +24,7 @@ def relevance(
     table : FeatureTable of shape (n_rows, n_features), or BlockSource
         Blocks are streamed, for measures that are sums over rows.
     target : Column, or str
-        The name of a column of `table` when that is a BlockSource.
+        Or the name of a column of `table`.
     measure : str or Measure
         One of `covey.measures()`; the strength is the absolute value. Asymmetric measures tell how well the column
         determines the target.
@@ -48,11 +48,11 @@ def relevance(
     >>> table.names[np.nanargmax(relevance(table.drop(y.name), y, "theils_u").values)]
     'relationship'
     """
-    if isinstance(table, BlockSource):
-        assert isinstance(target, str)
+    if isinstance(target, str):
         matrix = associate(table, measure=measure, target=target, pvalues=False, engine=engine)
+    elif isinstance(table, BlockSource):
+        raise ValueError("table is read in blocks, so target must be the name of one of its columns")
     else:
-        assert isinstance(target, Column)
         other = FeatureTable.from_columns([target])
         matrix = associate(table, other, measure=measure, pvalues=False, engine=engine)
     codes = matrix.reasons[:, 0]
