@@ -261,8 +261,10 @@ def test_parameters_out_of_range_are_named():
         InfFS(factor=1.0).fit(x, y)
     with pytest.raises(ValueError, match="supervised must be"):
         InfFS(supervised="no").fit(x, y)
-    with pytest.raises(ValueError, match="requires y to be passed"):
-        InfFS(supervised=True).fit(x)
+    for yes in (True, np.True_):
+        with pytest.raises(ValueError, match="requires y to be passed"):
+            InfFS(supervised=yes).fit(x)
+    np.testing.assert_array_equal(InfFS(supervised=False).fit(x, y).scores_, InfFS().fit(x).scores_)
     with pytest.raises(ValueError, match="n_bins must be"):
         ECFS(n_bins=1).fit(x, y)
     with pytest.raises(ValueError, match="n_tokens must be"):

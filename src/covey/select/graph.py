@@ -164,8 +164,8 @@ class GraphSelector(_GraphRanker):
 
     The nodes are the columns and the edges weigh their absolute association by any measure. ``"central"`` keeps what
     many other columns move with, ``"peripheral"`` what stands alone. Looks at no target. Takes the kinds, and the
-    missing values pair by pair, that the measure takes. The base, in mathematics, of the selectors by published graphs:
-    `EigenvectorCentralitySelector`, `InfiniteSelector` and `InfiniteLatentSelector`.
+    missing values pair by pair, that the measure takes; from row blocks too where the measure can. Graphs of published
+    methods: `EigenvectorCentralitySelector`, `InfiniteSelector` and `InfiniteLatentSelector`.
 
     Parameters
     ----------
@@ -291,7 +291,8 @@ class EigenvectorCentralitySelector(_GraphRanker):
     Takes numbers, booleans and dates (as seconds); a column with missing values is scored by its present rows. A
     numeric target is cut into `n_bins` classes of equal count, which the paper does not do. `alpha` is a parameter like
     others: the paper's choice by cross-validation is `sklearn.model_selection.GridSearchCV` over a pipeline with a
-    classifier.
+    classifier. Tables that do not fit in memory are ranked by two passes over row blocks:
+    ``fit(covey.iter_blocks("big.parquet"), "target")``.
 
     Parameters
     ----------
@@ -403,7 +404,8 @@ class InfiniteSelector(_GraphRanker):
 
     Takes numbers, booleans and dates (as seconds). A column with missing values is scored by its present rows, a
     correlation by the rows where both are present. A numeric target is cut into `n_bins` classes of equal count, which
-    the paper does not do.
+    the paper does not do. Tables that do not fit in memory are ranked by passes over row blocks:
+    ``fit(covey.iter_blocks("big.parquet"), "target")``.
 
     Parameters
     ----------
@@ -530,9 +532,10 @@ class InfiniteSelector(_GraphRanker):
     def _uses_target(self, given: bool) -> bool:
         if self.supervised not in ("auto", True, False):
             raise ValueError(f"supervised must be 'auto', True or False, not {self.supervised!r}")
-        if self.supervised is True and not given:
+        wanted = given if self.supervised == "auto" else bool(self.supervised)
+        if wanted and not given:
             raise ValueError("InfiniteSelector(supervised=True) requires y to be passed, but the target y is None")
-        return given if self.supervised == "auto" else bool(self.supervised)
+        return wanted
 
     def _of_correlations(self, found: ColumnStatistics, correlations: AssociationOperator) -> Array:
         _check_share(self.alpha, "alpha")
