@@ -227,6 +227,16 @@ def test_constant_empty_and_duplicated_columns_and_few_rows(kind):
     assert np.isnan(nothing.scores_).all() and not nothing.get_support().any()
 
 
+def test_columns_that_all_say_the_same_have_no_path_between_them():
+    x = np.random.default_rng(0).normal(size=(30, 1))
+    y = np.repeat([0, 1], 15)
+    for wide in (x, np.hstack([x, x]), np.hstack([x] * 40)):
+        assert not InfFS(k="all").fit(wide).scores_.any()
+        assert np.isnan(InfFS(k="all").fit(wide).degree_agreement_)
+        for kind in (ECFS, InfFS):
+            assert np.ptp(kind(k="all").fit(wide, y).scores_) == 0.0
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_bad_input_is_named(kind):
     x, y = planted(50)

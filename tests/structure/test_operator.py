@@ -122,6 +122,14 @@ def test_undefined_correlations_count_as_none():
     assert AssociationOperator.correlation(x).toarray().round(12).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
 
 
+@pytest.mark.parametrize("d", [1, 2, 7, 60])
+def test_what_cancels_to_rounding_is_no_edge(d):
+    x = np.random.default_rng(0).normal(size=(30, 1)) * np.linspace(1, 2, d)  # all correlations are 1
+    graph = AssociationOperator.low_rank(np.ones(d)) - AssociationOperator.correlation(x)
+    assert not graph.degrees().any() and not graph.infinite_paths().any()
+    assert graph.leading_eigenvector()[0] == 0.0 and (graph.expected_visits() == 1.0).all()
+
+
 def test_an_association_matrix_is_read_by_its_strengths():
     x = np.random.default_rng(0).normal(size=(50, 4))
     matrix = associate(x, measure="spearman", pvalues=False)

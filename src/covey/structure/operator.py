@@ -22,6 +22,7 @@ from covey.measure import AssociationMatrix
 Array = NDArray[np.float64]
 
 _TOLERANCE = 1e-12  # residual of eigenvectors and of solutions, as a share
+_ROUNDING = 1e-14  # what is left of a sum that cancels, as a share of its terms
 _SMALL = 16  # so small a matrix is formed
 _POWER_STEPS = 60
 _BLOCK = 1024  # columns of a block of correlations
@@ -329,8 +330,11 @@ class AssociationOperator:
         return np.stack([self @ unit for unit in np.eye(self.shape[0])], axis=1)
 
     def degrees(self) -> Array:
-        """Row sums, shape (n_features,)."""
-        return self @ np.ones(self.shape[0])
+        """Row sums, shape (n_features,); 0 where parts cancel to rounding."""
+        ones = np.ones(self.shape[0])
+        sums = [weight * part.times(ones) for part, weight in zip(self.parts, self.weights) if weight]
+        total, size = sum(sums, np.zeros(len(ones))), sum(map(np.abs, sums), np.zeros(len(ones)))
+        return np.where(np.abs(total) <= _ROUNDING * size, 0.0, total)
 
     def leading_eigenvector(self) -> tuple[float, Array]:
         """The largest eigenvalue and its (right) eigenvector, for entries that are not negative.
@@ -356,16 +360,17 @@ class AssociationOperator:
         >>> round(value, 6), vector.round(6).tolist()
         (2.0, [0.707107, 0.707107])
         """
-        factors = self._factors()
+        degrees, factors = self.degrees(), self._factors()
+        if not degrees.any():
+            return 0.0, np.full(len(degrees), len(degrees) ** -0.5)
         if factors is not None:
             value, vector = _of_factors(*factors)
         elif self.shape[0] <= _SMALL:
             value, vector = _of_dense(self.toarray())
         else:
-            value, vector = self._by_power()
+            value, vector = self._by_power(degrees)
         if not value > 0 or not vector.any():
-            value, vector = 0.0, self.degrees()
-            vector = vector if vector.any() else np.ones(len(vector))
+            value, vector = 0.0, degrees
         vector = vector / np.linalg.norm(vector)
         return value, vector * np.sign(vector[np.argmax(np.abs(vector))])
 
@@ -464,9 +469,8 @@ class AssociationOperator:
         left = np.hstack([weight * part.left for part, weight in active] or none)
         return left, np.hstack([part.right for part, _ in active] or none)
 
-    def _by_power(self) -> tuple[float, Array]:
-        v = np.ones(self.shape[0]) / np.sqrt(self.shape[0])
-        last = np.inf
+    def _by_power(self, start: Array) -> tuple[float, Array]:
+        v, last = start / np.linalg.norm(start), np.inf
         for step in range(_POWER_STEPS):
             product = self @ v
             value = float(v @ product)
