@@ -255,6 +255,18 @@ def test_merged_chunks_give_the_score_of_all_rows(frame):
     assert not np.allclose(again.scores_[:4], whole.scores_[:4])  # a fit is not added to
 
 
+def test_a_first_chunk_that_tells_little(frame):
+    X = frame[["a", "c", "digit"]]
+    parts = CardinalityAwareRanker(k=2).partial_fit(X[:50].assign(c="c1"), np.repeat("no", 50))
+    assert not parts.get_support().any() and all(parts.reasons_)
+    parts.partial_fit(X[50:], frame["y"][50:])
+    assert parts.get_support().sum() == 2 and not any(parts.reasons_)
+    with pytest.raises(ValueError, match="k=9 is larger"):
+        CardinalityAwareRanker(k=9).partial_fit(X, frame["y"])
+    with pytest.raises(ValueError, match="feature names"):
+        parts.partial_fit(X[["c", "a", "digit"]], frame["y"])
+
+
 @pytest.mark.parametrize("correction", ["shift", "permutation", "none"])
 def test_means_and_medians_of_chunks(frame, correction):
     X = frame[["a", "c", "noise"]]
@@ -334,7 +346,7 @@ def test_memory_stays_that_of_a_few_blocks(tmp_path):
     path = tmp_path / "long.parquet"
     pq.write_table(pa.table(codes | {"y": (codes["f0"] > 20).astype(float)}), path, row_group_size=20_000)
     options = {"k": 1, "engine": LocalEngine(1)}
-    CardinalityAwareRanker(**options).fit(iter_blocks({"a": [1.0, 2.0, 1.0], "y": [1.0, 0.0, 1.0]}), "y")  # compiles
+    CardinalityAwareRanker(**options).fit(iter_blocks({"a": [1.0, 2.0] * 4, "y": [1.0, 0.0] * 4}), "y")  # compiles
     tracemalloc.start()
     ranker = CardinalityAwareRanker(**options).fit(iter_blocks(path, rows=10_000), "y")
     peak = tracemalloc.get_traced_memory()[1]

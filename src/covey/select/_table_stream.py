@@ -273,6 +273,7 @@ class ChunkCoder:
         self.discrete = discrete
         self.labels: dict[int, dict[str, int]] = {j: {} for j, c in enumerate(first.columns()) if c.is_coded}
         self.bins: dict[int, Bins] = {}
+        self.constants: dict[int, float] = {}  # of columns of numbers, the first that was seen
         self.sketches: dict[int, DistinctSketch] = {}
         self.classes: dict[str, int] | None = {} if target.is_coded else None
         self.target_bins = None if target.is_coded else _bins_of(target.values, self.most)
@@ -317,12 +318,10 @@ class ChunkCoder:
         """Bins by the first chunk in which the column varies; rows before it are then given their bin."""
         known = self.bins.get(j)
         if known is None or known.n_levels == 1:
-            before = self.__dict__.setdefault("constants", {})
-            seen = values[~absent] if j not in before else np.append(values[~absent], before[j])
-            before.setdefault(j, float(values[~absent][0]))
-            known = self.bins[j] = _bins_of(seen, self.most)
+            first = self.constants.setdefault(j, float(values[~absent][0]))
+            known = self.bins[j] = _bins_of(np.append(values[~absent], first) if j in self.bins else values, self.most)
             if counts is not None and known.n_levels > 1:
-                counts.move(int(known(np.array([before[j]]))[0]))
+                counts.move(int(known(np.array([first]))[0]))
         return known(values)
 
     def _count_distinct(self, j: int, column: Column, state: ChunkScores) -> None:

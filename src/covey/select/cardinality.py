@@ -308,6 +308,7 @@ class CardinalityAwareRanker(RankingSelector):
         how, batches = self._streamed_score()
         known = getattr(self, "_chunks", None)
         table = self._table(self._checked(X, reset=known is None))
+        self._check_cut()
         target = target_column(y, self.target_kind if known is None else known[0].target_kind)
         if len(target.values) != table.n_rows:
             raise ValueError(f"X has {table.n_rows} rows and y has {len(target.values)}; they must be the same rows")
@@ -328,7 +329,9 @@ class CardinalityAwareRanker(RankingSelector):
         reasons = ["" if v == v else REASONS[CONSTANT] for v in values]
         self._keep(Scores(values, tuple(reasons)), range(len(values)), list(reasons))
         self.quality_ = state.quality(coder.sketches)
-        self._n_selected = self._cut(state.names)
+        scored = int(np.count_nonzero(~np.isnan(values)))
+        few = self.threshold is None and not isinstance(self.k, str | float) and self.k > scored
+        self._n_selected = scored if few else self._cut(state.names)  # a later chunk may give more columns a score
 
     def _score(
         self, table: FeatureTable, target: Column | None, association: AssociationMatrix | None
