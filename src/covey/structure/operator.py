@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array, issparse
 from scipy.sparse.linalg import ArpackError, LinearOperator, cg, eigs, eigsh, gmres
+from threadpoolctl import threadpool_limits
 
 from covey.measure import AssociationMatrix
 
@@ -120,8 +121,14 @@ class _Correlations:
         return self
 
     def times(self, v: Array) -> Array:
-        out = np.zeros_like(v)
         starts = range(0, self.size, _BLOCK)
+        if 2 * len(self.kept) < len(starts) * (len(starts) + 1):
+            return self._times(v, starts)
+        with threadpool_limits(1, user_api="blas"):  # what is left is small, and threads would wait for each other
+            return self._times(v, starts)
+
+    def _times(self, v: Array, starts: range) -> Array:
+        out = np.zeros_like(v)
         for i in starts:
             rows = slice(i, i + _BLOCK)
             for j in starts[i // _BLOCK :]:
