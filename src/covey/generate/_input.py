@@ -1,0 +1,139 @@
+"""What transformers of this room share: checking tables of any kind, and reading the target."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import assert_all_finite, column_or_1d, validate_data
+
+from covey.table import FeatureTable, read
+
+Array = NDArray[np.float64]
+
+MAX_CLASSES = 20  # whole numbers of more distinct values than this are numbers, not classes
+
+
+def checked(estimator: Any, X: Any, reset: bool) -> Any:
+    """`X` with its shape and its names checked against fit; arrays as scikit-learn checks them, NaN allowed."""
+    if isinstance(X, FeatureTable) or _is_frame(X):
+        _check_names(estimator, X, reset)
+        if reset and len(X) < 2:
+            raise ValueError(f"X has {len(X)} sample(s), but a minimum of 2 is required")
+        return X
+    X = X if issparse(X) or hasattr(X, "dtype") else np.asarray(X)
+    if not issparse(X) and getattr(X, "ndim", 0) == 2 and X.dtype.kind in "OUS" and _holds_words(X):
+        validate_data(estimator, X, skip_check_array=True, reset=reset)
+        return X
+    return validate_data(
+        estimator,
+        X,
+        dtype=np.float64,
+        ensure_all_finite="allow-nan",
+        ensure_min_samples=2 if reset else 1,
+        reset=reset,
+    )
+
+
+def read_as(X: Any, kinds: dict[str, str] | None = None) -> FeatureTable:
+    """`X` as a table; columns of an array have no names and are no identifiers."""
+    table = read(X, kinds=kinds)
+    if kinds is None and isinstance(X, np.ndarray) and X.dtype.kind in "iuf":
+        return read(table, kinds=dict.fromkeys(table.of_kind("id"), "numeric"))
+    return table
+
+
+def is_classes(y: NDArray) -> bool:
+    """Whether a target is one of classes: words, booleans, or at most 20 distinct whole numbers."""
+    if y.dtype.kind not in "iuf":
+        return True
+    distinct = np.unique(y)
+    return len(distinct) <= MAX_CLASSES and bool((distinct == np.floor(distinct)).all())
+
+
+def target(y: Any, n_rows: int, task: str, name: str) -> tuple[Array, NDArray | None]:
+    """The target as numbers, with its classes when it is one of classes.
+
+    Raises
+    ------
+    ValueError
+        If it is missing, of another length, not finite, of one value only, or words that are to be numbers.
+
+    Examples
+    --------
+    >>> target(["no", "yes", "no"], 3, "auto", "OpenFE")
+    (array([0., 1., 0.]), array(['no', 'yes'], dtype='<U3'))
+    """
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None")
+    if task not in ("auto", "regression", "classification"):
+        raise ValueError(f"task must be 'auto', 'regression' or 'classification', not {task!r}")
+    y = column_or_1d(getattr(y, "labels", lambda: y)(), warn=True)
+    if len(y) != n_rows:
+        raise ValueError(f"X has {n_rows} rows and y has {len(y)}; they must be the same rows")
+    if y.dtype.kind in "iuf":
+        assert_all_finite(y, input_name="y")
+    elif y.dtype.kind == "O" and any(v is None or v != v for v in y):
+        raise ValueError("y has missing values; leave out those rows")
+    if task == "classification" or (task == "auto" and is_classes(y)):
+        check_classification_targets(y)
+        classes, codes = np.unique(y.astype(str) if y.dtype.kind == "O" else y, return_inverse=True)
+        _check_varies(len(classes), "class")
+        return codes.astype(np.float64), classes
+    if y.dtype.kind not in "iufb":
+        raise ValueError("y holds words, which are not numbers; encode it, or use task='classification'")
+    _check_varies(len(np.unique(y)), "value")
+    return y.astype(np.float64), None
+
+
+def _check_varies(n_distinct: int, what: str) -> None:
+    if n_distinct < 2:
+        raise ValueError(f"y has a single {what}; there is nothing to relate to")
+
+
+def _check_names(estimator: Any, X: Any, reset: bool) -> None:
+    names = _names(X)
+    repeated = [name for name, times in Counter(names).items() if times > 1]
+    if repeated:
+        raise ValueError(f"columns of X share the names {listed(repeated)}; rename them")
+    known = list(getattr(estimator, "feature_names_in_", ()))
+    if not reset and known and names != known:
+        absent = [name for name in known if name not in names]
+        unknown = [name for name in names if name not in known]
+        moved = [name for name, other in zip(known, names) if name != other]
+        problems = [(absent, "are missing"), (unknown, "were not there in fit"), (moved, "are in another place")]
+        what = next(f"columns {listed(which)} {text}" for which, text in problems if which)
+        raise ValueError(f"{what}; give X the columns of fit, in that order")
+    named = pa.table({str(name): pa.nulls(0) for name in names}) if isinstance(X, FeatureTable) else X
+    validate_data(estimator, named, skip_check_array=True, reset=reset)
+
+
+def _is_frame(X: Any) -> bool:
+    import narwhals as nw
+
+    return nw.dependencies.is_into_dataframe(X)
+
+
+def _names(X: Any) -> list[Any]:
+    if isinstance(X, FeatureTable):
+        return list(X.names)
+    return list(X.column_names if isinstance(X, pa.Table) else X.columns)
+
+
+def _holds_words(X: NDArray) -> bool:
+    try:
+        X.astype(np.float64)
+    except ValueError:
+        return True
+    return False
+
+
+def listed(names: Sequence[Any], most: int = 5) -> str:
+    """Names in quotes, the first few of many."""
+    return ", ".join(repr(n) for n in names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
