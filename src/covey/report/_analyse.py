@@ -27,9 +27,10 @@ from covey.report._material import Material, prepare, reordered
 from covey.report._missing import missing_effects
 from covey.report._model import Group, ReportData
 from covey.report._order import order_effects, resemblances, sorted_by
-from covey.report._relevance import relevance
+from covey.report._relevance import any_relevant, relevance
 from covey.report._resampling import N_DRAWS, N_GROUPS
 from covey.report._reversal import reversals
+from covey.report._subset import recommended_subset
 from covey.structure import feature_groups, maximum_spanning_tree, redundancy
 from covey.table import FeatureTable
 
@@ -136,6 +137,9 @@ def analyse(
     with clock("direction hints"):
         aside = {*parts, *resemblance, *by, *(effect.name for effect in drifting)}
         directions = direction_hints(material, matrices["auto"], aside)
+    with clock("features to keep"):
+        given_away = leaks(determination, material.n_rows)
+        subset = recommended_subset(material, given_away, ordered) if any_relevant(relevant, together) else None
     with clock("findings"):
         close = _columns.nearest(matrices["auto"])
         columns = tuple(replace(card, nearest=close.get(card.name, ())) for card in cards)
@@ -146,7 +150,7 @@ def analyse(
             groups=groups,
             determined=follows,
             determination=determination,
-            leaks=leaks(determination, material.n_rows),
+            leaks=given_away,
             relevance=relevant,
             interactions=together,
             missing=missing,
@@ -159,6 +163,7 @@ def analyse(
             indirect=indirect,
             lagged=lagged,
             directions=directions,
+            subset=subset,
         )
         found = findings(evidence)
     features = tuple(material.features[k] for k in order)
@@ -183,6 +188,7 @@ def analyse(
         indirect=indirect,
         lagged=lagged,
         directions=directions,
+        subset=subset,
     )
 
 

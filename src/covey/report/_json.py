@@ -15,7 +15,7 @@ from covey.table import plain
 
 _DATACLASS_FIELDS = (
     *("columns", "groups", "relevance", "reversals", "order_effects", "findings"),
-    *("compositions", "factors", "indirect", "lagged", "directions"),
+    *("compositions", "factors", "indirect", "lagged", "directions", "subset"),
 )
 
 

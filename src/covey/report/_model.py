@@ -24,6 +24,7 @@ FindingKind = Literal[
     "indirect",
     "lagged",
     "direction",
+    "subset",
     "relevant",
     "irrelevant",
     "table",
@@ -226,6 +227,42 @@ class Direction:
     fails: float
 
 
+@dataclass(frozen=True)
+class Subset:
+    """The smallest steady set of features that predicts the target about as well as the best set.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Best first.
+    frequencies : tuple of float
+        Share of the folds in which each is selected too.
+    others : tuple of str
+        The features that are left.
+    score, error, all_score, all_error : float
+        Mean over folds of the score of a small forest with the selected features and with all, and standard errors.
+        Features were selected anew in each fold, from rows that are not scored.
+    scoring : str
+        ``"roc_auc"``, ``"accuracy"`` or ``"r2"``.
+    stability : float
+        1 when all folds select the same features, 0 as by chance.
+    is_steady : bool
+    n_rows : int
+    """
+
+    columns: tuple[str, ...]
+    frequencies: tuple[float, ...]
+    others: tuple[str, ...]
+    score: float
+    error: float
+    all_score: float
+    all_error: float
+    scoring: str
+    stability: float
+    is_steady: bool
+    n_rows: int
+
+
 @dataclass(frozen=True, eq=False)
 class ReportData:
     """Everything that the page and the JSON show.
@@ -249,6 +286,8 @@ class ReportData:
         At most a few thousand rows of `features`, for the pictures of pairs.
     compositions, factors, indirect, lagged, directions
         Empty where there are none.
+    subset : Subset or None
+        Features to keep for predicting the target.
     how : mapping
         Rows used, sampling, measures, p-value methods, versions, seconds by step, seed.
     """
@@ -273,3 +312,4 @@ class ReportData:
     indirect: tuple[Indirect, ...] = ()
     lagged: tuple[Lagged, ...] = ()
     directions: tuple[Direction, ...] = ()
+    subset: Subset | None = None

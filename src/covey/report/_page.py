@@ -32,6 +32,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "duplicate": ("duplicate", "drop"),
     "redundant": ("redundant", "drop"),
     "irrelevant": ("irrelevant", "drop"),
+    "subset": ("to keep", "good"),
     "relevant": ("relevant", "good"),
     "nonlinear": ("non-linear", "good"),
     "factor": ("latent factors", "good"),

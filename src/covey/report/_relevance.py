@@ -9,7 +9,9 @@ import numpy as np
 from covey.measure import Measure, get
 from covey.measure._coding import code_column
 from covey.measure._moments import ProductKernel
+from covey.measure._null import false_discovery
 from covey.measure._tables import TableKernel
+from covey.report._interaction import Interaction
 from covey.report._material import Material
 from covey.report._model import Estimate, Relevance
 from covey.report._resampling import Resampling, interval, resampling
@@ -43,6 +45,12 @@ def relevance(material: Material) -> tuple[Relevance, ...]:
     intervals = material.engine.map(lambda name: _with_intervals(found[name], material, name, bootstrap), shown)
     found |= dict(zip(shown, intervals))
     return tuple(Relevance(name, found[name]) for name in ranked)
+
+
+def any_relevant(found: Sequence[Relevance], together: Sequence[Interaction]) -> bool:
+    """Whether some feature, or some pair of features, is clearly associated with the target."""
+    pvalues = np.array([r.estimates["auto"].pvalue for r in found if "auto" in r.estimates])
+    return bool(together) or bool((np.nan_to_num(false_discovery(pvalues), nan=1.0) <= 0.01).any())
 
 
 def _strength(estimates: dict[str, Estimate]) -> float:

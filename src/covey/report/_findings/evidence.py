@@ -21,6 +21,7 @@ from covey.report._model import (
     OrderEffect,
     Relevance,
     Reversal,
+    Subset,
 )
 
 ALPHA = 0.01
@@ -54,6 +55,7 @@ class Evidence:
     indirect: tuple[Indirect, ...]
     lagged: tuple[Lagged, ...]
     directions: tuple[Direction, ...]
+    subset: Subset | None
 
     @property
     def target(self) -> str | None:

@@ -16,11 +16,19 @@ NONLINEAR_STRENGTH, STRAIGHT = 0.1, 0.1
 RELEVANT, IRRELEVANT = 0.05, 0.03
 IMBALANCED = 0.8
 ENOUGH_ROWS = 100
+SCORES = {"roc_auc": "the area under the ROC curve", "accuracy": "accuracy", "r2": "R²"}
 
 
 def target_findings(e: Evidence) -> list[Finding]:
     """All findings about the target (without one, relations of features that have no direction)."""
-    parts = (leak_findings, relevance_findings, nonlinear_findings, interaction_findings, imbalance_findings)
+    parts = (
+        leak_findings,
+        subset_findings,
+        relevance_findings,
+        nonlinear_findings,
+        interaction_findings,
+        imbalance_findings,
+    )
     return [finding for part in parts for finding in part(e)]
 
 
@@ -64,6 +72,60 @@ def relevance_findings(e: Evidence) -> list[Finding]:
     return [
         *_relevant(e, {n: strength[n] for n in clear if n not in e.leaks}, len(strength)),
         *_irrelevant(e, {n: strength[n] for n in idle}),
+    ]
+
+
+def subset_findings(e: Evidence) -> list[Finding]:
+    """How few features predict the target about as well as all."""
+    best = e.subset
+    if best is None:
+        return []
+    target, n = name(str(e.target)), len(best.columns) + len(best.others)
+    score = SCORES[best.scoring]
+    how = (
+        f"A small forest was tried in cross-validation on {number(best.n_rows)} rows, with the features selected anew "
+        "from the training rows of each fold"
+    )
+    aside = f" ({listed(e.leaks)} left aside)" if e.leaks else ""
+    evidence: dict[str, float | int | str] = {
+        "features": len(best.columns),
+        "score": best.score,
+        "standard error": best.error,
+        "score with all": best.all_score,
+        "standard error with all": best.all_error,
+        "stability": best.stability,
+    }
+    view = View("relevance", best.columns[:5])
+    if not best.others:
+        return [
+            Finding(
+                "subset",
+                f"No part of the {n} features predicts {target} as well as all",
+                f"{how}{aside}: {score} is {best.all_score:.3f} ± {best.all_error:.3f} with all, and more than one "
+                "standard error lower with fewer.",
+                "Keep them all, for a start.",
+                0.4,
+                view,
+                evidence,
+            )
+        ]
+    steady = (
+        ""
+        if best.is_steady
+        else " Other rows would select others, so take the number as a guide rather than the names."
+    )
+    return [
+        Finding(
+            "subset",
+            f"{plural(len(best.columns), 'feature')} of {n} {verb(best.columns, 'predicts', 'predict')} {target} about "
+            "as well as all",
+            f"{how}{aside}: {score} is {best.score:.3f} ± {best.error:.3f} with {listed(best.columns, 12)}, and "
+            f"{best.all_score:.3f} ± {best.all_error:.3f} with all {n}.{steady}",
+            f"Keep {listed(best.columns, 12)}; leave out the others, and check on your own model.",
+            0.9 - 0.4 * len(best.columns) / n,
+            view,
+            evidence,
+        )
     ]
 
 
