@@ -253,7 +253,7 @@ def compare_selectors(
     usable = table.select(columns)
     counts = _checked_sizes(sizes, len(columns))
     score = scoring or ("accuracy" if target.is_coded else "r2")
-    task = _Task(usable, target, counts, _learner(learner, target), score)
+    task = _Task(usable, target, counts, learner_for(learner, target), score)
     groups = None if groups is None else np.asarray(groups)
     _check_folds(cv, inner_cv, target, groups)
     plan = _plan(task, named, cv, inner_cv, groups, random_state)
@@ -339,7 +339,8 @@ def _checked_sizes(sizes: Sequence[int] | None, n_columns: int) -> tuple[int, ..
     return counts
 
 
-def _learner(learner: str | Any, target: Column) -> Any:
+def learner_for(learner: str | Any, target: Column) -> Any:
+    """An estimator by its name, for a target of classes or of numbers."""
     if not isinstance(learner, str):
         return learner
     if learner not in LEARNERS:
@@ -379,7 +380,10 @@ def _check_folds(cv: int, inner_cv: int, target: Column, groups: NDArray[Any] | 
         raise ValueError(f"{len(target.values)} rows are too few for cv={cv}")
 
 
-def _folds(y: NDArray[Any], is_class: bool, groups: NDArray[Any] | None, n: int, seed: int) -> list[tuple[Rows, Rows]]:
+def folds_of(
+    y: NDArray[Any], is_class: bool, groups: NDArray[Any] | None, n: int, seed: int
+) -> list[tuple[Rows, Rows]]:
+    """Training and test rows of `n` folds, with the classes spread evenly and groups kept together."""
     splitter: Any
     if groups is not None:
         splitter = StratifiedGroupKFold(n, shuffle=True, random_state=seed) if is_class else GroupKFold(n)
@@ -397,11 +401,11 @@ def _plan(
     seeds = np.random.default_rng(random_state).integers(2**31, size=cv * (inner_cv + 1) + 2).tolist()
     is_class = task.target.is_coded
     splits: list[tuple[int, int, Rows, Rows]] = []
-    for fold, (train, test) in enumerate(_folds(task.y, is_class, groups, cv, seeds[-1])):
+    for fold, (train, test) in enumerate(folds_of(task.y, is_class, groups, cv, seeds[-1])):
         splits.append((fold, -1, train, test))
         if inner_cv:
             part = None if groups is None else groups[train]
-            inner = _folds(task.y[train], is_class, part, inner_cv, seeds[-1])
+            inner = folds_of(task.y[train], is_class, part, inner_cv, seeds[-1])
             splits += [(fold, i, train[a], train[b]) for i, (a, b) in enumerate(inner)]
     everyone = [(ALL, None), *named.items()]
     runs = [
@@ -430,7 +434,10 @@ def _select_and_score(run: _Run) -> _Found:
     sizes = task.sizes if run.selector is not None else (task.table.n_columns,)
     start = perf_counter()
     try:
-        order = _order(run, max(sizes))
+        if run.selector is None:
+            order = np.arange(task.table.n_columns)
+        else:
+            order = column_order(run.selector, task.table, task.target, run.train, run.seed, max(sizes))
     except Exception as error:  # one selector's failure must not cost the others' results
         nothing = np.full(len(sizes), np.nan)
         return _Found(np.empty(0, dtype=np.intp), nothing, np.nan, f"{type(error).__name__}: {error}")
@@ -443,28 +450,38 @@ def _select_and_score(run: _Run) -> _Found:
     encoded = encoding.apply(task.table)
     of_size: dict[int, float] = {}
     for size in {min(size, len(order)) for size in sizes}:
-        of_size[size] = _score(task, encoded[:, np.isin(encoding.owner, order[:size])], run)
+        held = encoded[:, np.isin(encoding.owner, order[:size])]
+        of_size[size] = held_out_score(task.learner, held, task.y, run.train, run.test, task.scoring, run.seed)
     return _Found(order, np.array([of_size[min(size, len(order))] for size in sizes]), seconds)
 
 
-def _order(run: _Run, most: int) -> NDArray[np.intp]:
-    """The ranked columns from best to worst; the selected ones when the selector has no ranking."""
-    task, n = run.task, run.task.table.n_columns
-    if run.selector is None:
-        return np.arange(n)
-    target = task.target
-    y = Column(target.name, target.kind, target.values[run.train], target.categories)
-    selector = _seeded(run.selector, run.seed, most)
+def column_order(selector: Any, table: FeatureTable, target: Column, train: Rows, seed: int, most: int) -> Rows:
+    """Columns from best to worst by a selector fitted on some rows; the selected ones where it has no ranking.
+
+    Parameters
+    ----------
+    selector : RankingSelector or a selector of scikit-learn
+    table : FeatureTable
+        Of columns that vary.
+    target : Column
+    train : ndarray of int
+    seed : int
+    most : int
+        How many of the first columns will be used.
+    """
+    y = Column(target.name, target.kind, target.values[train], target.categories)
+    selector = _seeded(selector, seed, most)
     if isinstance(selector, RankingSelector):
-        selector._rank(task.table.take(run.train), y)
+        selector._rank(table.take(train), y)
         order = np.argsort(selector.ranking_, kind="stable")
         return order[~np.isnan(selector.scores_[order])]
-    block = numeric_block(task.table)
-    train = block[run.train]
-    fill = np.nan_to_num(np.nanmedian(np.where(np.isinf(train), np.nan, train), axis=0))
-    selector.fit(np.where(np.isfinite(train), train, fill), y.values)
-    ranking = _ranking_of(selector, n)
-    return selector.get_support(indices=True) if ranking is None else np.argsort(ranking, kind="stable")
+    block = numeric_block(table)[train]
+    finite = np.where(np.isinf(block), np.nan, block)
+    fill = np.nan_to_num(np.nanmedian(finite, axis=0))
+    selector.fit(np.where(np.isnan(finite), fill, finite), y.values)
+    ranking = _ranking_of(selector, table.n_columns)
+    chosen: Rows = selector.get_support(indices=True) if ranking is None else np.argsort(ranking, kind="stable")
+    return chosen
 
 
 def _seeded(selector: Any, seed: int, most: int) -> Any:
@@ -493,12 +510,15 @@ def _ranking_of(selector: Any, n: int) -> Array | None:
     return None
 
 
-def _score(task: _Task, encoded: Array, run: _Run) -> float:
-    learner = clone(task.learner)
+def held_out_score(
+    learner: Any, encoded: Array, y: NDArray[Any], train: Rows, test: Rows, scoring: str, seed: int
+) -> float:
+    """Score on the test rows of a learner fitted on the training rows."""
+    learner = clone(learner)
     if "random_state" in learner.get_params():
-        learner.set_params(random_state=run.seed)
-    learner.fit(encoded[run.train], task.y[run.train])
-    return float(get_scorer(task.scoring)(learner, encoded[run.test], task.y[run.test]))
+        learner.set_params(random_state=seed)
+    learner.fit(encoded[train], y[train])
+    return float(get_scorer(scoring)(learner, encoded[test], y[test]))
 
 
 @dataclass(frozen=True, eq=False)
