@@ -209,7 +209,7 @@ class SequentialAttentionSelector(RankingSelector):
         n_steps: int = 3000,
         batch_size: int = 128,
         learning_rate: float = 2e-3,
-        weight_decay: float = 0.3,
+        weight_decay: float = 0.1,
         target_kind: TargetKind = "auto",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
