@@ -442,7 +442,7 @@ def order_digest(column: Coded) -> bytes:
 
 
 def score_candidates(search: Search, candidates: Sequence[Expression], share: float = 1.0) -> tuple[Array, list[bytes]]:
-    """Score and `order_digest` of each candidate on a block; 0 for one that orders rows as one of its columns does.
+    """Score and `order_digest` of each candidate on a block; NaN for one that orders rows as its column does.
 
     A candidate lives only while it is scored: memory is that of a few columns a worker.
     """
@@ -463,7 +463,7 @@ def score_candidates(search: Search, candidates: Sequence[Expression], share: fl
         columns = [block.column_coded(name) for name in candidate.columns]
         digest = order_digest(coded)
         if digest in [known[name] for name in candidate.columns]:
-            return 0.0, digest
+            return np.nan, digest
         return search.scorer(coded, columns, block.problem, alone.get(candidate.columns)), digest
 
     found = search.engine.map(one, list(candidates))
@@ -473,11 +473,13 @@ def score_candidates(search: Search, candidates: Sequence[Expression], share: fl
 def successive_halving(
     search: Search, candidates: Sequence[Expression], n_blocks: int = 8, min_candidates: int = 2000
 ) -> tuple[list[Expression], Array]:
-    """The candidates that lower the loss on all rows, best first, after halving on growing blocks of rows.
+    """The candidates that lower the loss most, best first, found by halving on growing blocks of rows.
 
     All are scored on the first block, the better half is scored on a block of twice the rows, and so on; as soon as
     `min_candidates` or fewer would be left, those are scored on all rows. Of candidates that order rows alike (also in
-    reverse), which trees cannot tell apart, the first is kept.
+    reverse), which trees cannot tell apart, the first is kept; one that orders them as its own column does is dropped.
+    The published procedure also drops scores that are not positive. Here they stay while there is room: a formula that
+    the base model nearly knows may score just below 0 by chance, and the joint model sees its worth.
 
     Parameters
     ----------
@@ -486,12 +488,13 @@ def successive_halving(
     n_blocks : int
         A power of 2: the first block has this part of the rows (no fewer than 1000 of them).
     min_candidates : int
+        At most so many are returned.
 
     Returns
     -------
     kept : list of Expression
     scores : ndarray of shape (n_kept,)
-        Above 0, falling.
+        Falling.
     """
     kept = list(candidates)
     share = 1.0 / n_blocks
@@ -503,17 +506,17 @@ def successive_halving(
         kept = [kept[i] for i in order[: max(len(kept) // 2, min_candidates)]]
         share *= 2.0
     scores, digests = score_candidates(search, kept)
-    order = [i for i in _distinct(scores, digests) if scores[i] > 0]
+    order = _distinct(scores, digests)[:min_candidates]
     return [kept[i] for i in order], scores[order]
 
 
 def _distinct(scores: Array, digests: Sequence[bytes]) -> list[int]:
-    """Candidates from the best score down; of those with the same digest, the first one given."""
+    """Candidates with a score, from the best down; of those with the same digest, the first one given."""
     first: dict[bytes, int] = {}
     for i, digest in enumerate(digests):
         first.setdefault(digest, i)
     order = np.argsort(-scores, kind="stable").tolist()
-    return [i for i in order if first[digests[i]] == i]
+    return [i for i in order if first[digests[i]] == i and not np.isnan(scores[i])]
 
 
 def joint_ranking(
@@ -565,7 +568,7 @@ class OpenFE(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     n_features : int
-        Number of new features, at most; fewer when fewer candidates lower the held-out loss.
+        Number of new features, at most; fewer when the joint model uses fewer.
     operators : sequence of str, optional
         See `first_order_candidates`; all by default.
     task : {"auto", "regression", "classification"}
@@ -580,7 +583,7 @@ class OpenFE(TransformerMixin, BaseEstimator):
     n_blocks : int
         A power of 2: the first block of rows is this part of all.
     min_candidates : int
-        Halving stops here.
+        Halving stops here; at most so many enter the joint model.
     max_columns : int, optional
         Make candidates only of this many columns, those that the trees on all columns use most; all by default.
         With p numeric columns there are about 3.5 p**2 candidates.
@@ -604,10 +607,10 @@ class OpenFE(TransformerMixin, BaseEstimator):
         The new features, best first.
     scores_ : ndarray of shape (n_new,)
         Their importance in the joint model.
-    gains_ : ndarray of shape (n_new,)
-        Their scores by feature boosting.
     survivors_ : tuple of Expression
-        All that entered the joint model, in its order.
+        All that entered the joint model, in its order; the first ones are `expressions_`.
+    gains_ : ndarray of shape (n_survivors,)
+        Their scores by feature boosting.
     n_candidates_ : int
     categorical_features_ : ndarray of shape (n_out,), bool
         Which columns of the result are positions of categories.
@@ -716,7 +719,7 @@ class OpenFE(TransformerMixin, BaseEstimator):
             self.survivors_ = tuple(kept[i] for i in order)
             worth, gains = worth[order], gains[order]
         n = min(self.n_features, int(np.count_nonzero(worth > 0)))
-        self.expressions_, self.scores_, self.gains_ = self.survivors_[:n], worth[:n], gains[:n]
+        self.expressions_, self.scores_, self.gains_ = self.survivors_[:n], worth[:n], gains
         self._learn(table)
         return self
 
@@ -803,7 +806,7 @@ class OpenFE(TransformerMixin, BaseEstimator):
             "ignored": self.ignored_,
             "expressions": [str(e) for e in self.expressions_],
             "scores": self.scores_.tolist(),
-            "gains": self.gains_.tolist(),
+            "gains": self.gains_[: len(self.expressions_)].tolist(),
             "originals": [str(e) for e in self._made if isinstance(e, Variable)],
             "state": self.state_.to_dict(),
         }
@@ -841,7 +844,7 @@ class OpenFE(TransformerMixin, BaseEstimator):
         if data["named"]:
             found.feature_names_in_ = np.array(data["columns"], dtype=object)
         found.ignored_ = dict(data["ignored"])
-        found.expressions_ = tuple(parse(text) for text in data["expressions"])
+        found.expressions_ = found.survivors_ = tuple(parse(text) for text in data["expressions"])
         found.scores_, found.gains_ = np.array(data["scores"]), np.array(data["gains"])
         found.state_ = State.from_dict(data["state"])
         found._made = [*(parse(text) for text in data["originals"]), *found.expressions_]

@@ -1,0 +1,442 @@
+"""OpenFE: candidates, scores, halving, planted formulas, no leak, storage, and errors that name columns."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import covey
+from covey.engine import LocalEngine
+from covey.generate import Columns, FeatureBoostScorer, OpenFE, Variable, first_order_candidates, parse
+from covey.generate import _boost_kernels as kernels
+from covey.generate._boosting import (
+    Coder,
+    Problem,
+    TreeClassifier,
+    TreeRegressor,
+    grow,
+    permutation_importance,
+    probabilities,
+    scores_of,
+    split_rows,
+)
+from covey.generate._input import target
+from covey.generate.search import OPERATORS, order_digest
+
+
+@parametrize_with_checks([OpenFE(n_features=2, operators=("/", "log"), random_state=0)])
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+def planted(n=900, seed=0, gaps=False):
+    """A ratio and a mean within groups, beside a word, a whole number and noise."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=n), rng.uniform(0.3, 3.0, n)
+    group = rng.integers(90, size=n)
+    d = rng.normal(size=90)[group] + rng.normal(size=n)
+    means = (np.bincount(group, d, minlength=90) / np.maximum(np.bincount(group, minlength=90), 1))[group]
+    X = pd.DataFrame({"a": a, "b": b, "shop id": [f"s{k}" for k in group], "d": d, "x": rng.normal(size=n)})
+    X["kids"] = rng.integers(4, size=n)
+    if gaps:
+        X = X.mask(rng.random(X.shape) < 0.05)
+    return X, a / b + 2 * means + 0.2 * rng.normal(size=n)
+
+
+FEW = ("/", "*", "mean by", "freq", "combine")
+
+
+def test_candidates_of_every_operator():
+    table = covey.read(
+        {"u": [0.5, -1.5, 2.0, 0.1], "v": [1.0, 2.0, 4.0, 1.0], "flag": [0, 1, 1, 0], "c": ["a", "b", "a", "b"]}
+    )
+    found = {str(e) for e in first_order_candidates(Columns.of(table, table.names, max_ordinal=3))}
+    expected = {
+        *("freq(c)", "abs(u)", "log(abs(u))", "sqrt(abs(u))", "square(u)", "sigmoid(u)", "round(u)", "residual(u)"),
+        *("log(v)", "sqrt(v)", "square(v)", "sigmoid(v)"),
+        *(f"{op}({x}, {y})" for op in ("min", "max") for x, y in (("u", "v"), ("u", "flag"), ("v", "flag"))),
+        *(f"({x} {op} {y})" for op in "+-*/" for x, y in (("u", "v"), ("u", "flag"), ("v", "flag"))),
+        *("(v / u)", "(flag / u)", "(flag / v)"),
+        *(
+            f"{op}({x} by {g})"
+            for op in ("min", "max", "mean", "median", "std", "rank")
+            for x, g in (
+                *(("u", "v"), ("flag", "v"), ("u", "flag"), ("v", "flag"), ("u", "c"), ("v", "c"), ("flag", "c")),
+            )
+        ),
+        *(f"combine({x}, {y})" for x, y in (("v", "flag"), ("v", "c"), ("flag", "c"))),
+        *(f"freq(combine({x}, {y}))" for x, y in (("v", "flag"), ("v", "c"), ("flag", "c"))),
+        *(f"nunique({x} by {y})" for x, y in (("v", "flag"), ("v", "c"), ("flag", "c"))),
+        *(f"nunique({y} by {x})" for x, y in (("v", "flag"), ("v", "c"), ("flag", "c"))),
+    }
+    assert found == expected
+    with pytest.raises(ValueError, match="no operators 'mena by'"):
+        first_order_candidates(Columns.of(table, table.names), ("mena by",))
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.from_pandas, covey.read])
+def test_planted_formulas_come_first(kind):
+    X, y = planted()
+    openfe = OpenFE(n_features=4, operators=FEW, random_state=0).fit(kind(X), y)
+    assert {"(a / b)", 'mean(d by "shop id")'} <= {str(e) for e in openfe.expressions_[:3]}
+    assert (np.diff(openfe.scores_) <= 0).all()
+    assert len(openfe.gains_) == len(openfe.survivors_)
+    assert (openfe.gains_ >= 0).all()
+    out = openfe.transform(kind(X))
+    assert out.shape == (len(X), X.shape[1] + 4)
+    assert list(openfe.get_feature_names_out()) == [*X.columns, *map(str, openfe.expressions_)]
+    np.testing.assert_allclose(out[:, X.shape[1] :], np.column_stack([e.fit_apply(X) for e in openfe.expressions_]))
+    assert openfe.categorical_features_[2]
+
+
+def test_full_operator_set_and_missing_values():
+    X, y = planted(1000, gaps=True)
+    openfe = OpenFE(random_state=0).fit(X, y)
+    assert openfe.n_candidates_ > 150
+    names = {str(e) for e in openfe.expressions_}
+    assert names & {"(a / b)"}
+    assert any("by" in name and "d" in name for name in names)
+
+
+def test_result_does_not_depend_on_workers():
+    X, y = planted(500)
+    fits = [OpenFE(operators=FEW, random_state=3, engine=LocalEngine(k)).fit(X, y) for k in (1, 3)]
+    assert fits[0].survivors_ == fits[1].survivors_
+    np.testing.assert_array_equal(fits[0].gains_, fits[1].gains_)
+    np.testing.assert_array_equal(fits[0].transform(X), fits[1].transform(X))
+
+
+def test_a_row_depends_on_no_other_row():
+    X, y = planted(500)
+    new, _ = planted(40, seed=1)
+    new.loc[3, "shop id"] = "nowhere"
+    for unseen in ("missing", "global"):
+        openfe = OpenFE(operators=FEW, unseen=unseen, random_state=0).fit(X, y)
+        together = openfe.transform(new)
+        alone = np.vstack([openfe.transform(new.iloc[[i]]) for i in range(len(new))])
+        np.testing.assert_array_equal(together, alone)
+    column = list(openfe.get_feature_names_out()).index('mean(d by "shop id")')
+    assert together[3, column] == pytest.approx(X.d.mean())
+
+
+def test_shuffled_target_gains_nothing_in_a_pipeline():
+    """Features are made inside each fold: a leak would lift the score of a target that depends on nothing."""
+    X, y = planted(1200)
+    y = np.random.default_rng(5).permutation(y)
+    learner = HistGradientBoostingRegressor(max_iter=40, learning_rate=0.05, random_state=0)
+    numbers = X.assign(**{"shop id": X["shop id"].str[1:].astype(int)})
+    scoring = {"cv": 4, "scoring": "neg_root_mean_squared_error"}
+    before = -cross_val_score(learner, numbers, y, **scoring).mean()
+    made = make_pipeline(OpenFE(operators=FEW, random_state=0), learner)
+    after = -cross_val_score(made, X, y, **scoring).mean()
+    assert after / before - 1 > -0.01
+
+
+def test_gain_in_a_pipeline():
+    X, y = planted(1200)
+    plain = OpenFE(n_features=0, random_state=0)
+    made = OpenFE(n_features=4, operators=FEW, random_state=0)
+    before, after = (
+        cross_val_score(make_pipeline(step, HistGradientBoostingRegressor(max_iter=60, random_state=0)), X, y, cv=3)
+        for step in (plain, made)
+    )
+    assert after.mean() > before.mean() + 0.03
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_classes(n_classes):
+    X, y = planted(1200)
+    labels = np.array(["no", "yes", "perhaps"])[np.digitize(y, np.quantile(y, [0.5] if n_classes == 2 else [0.3, 0.7]))]
+    openfe = OpenFE(n_features=4, operators=FEW, random_state=0).fit(X, labels)
+    assert {"(a / b)", 'mean(d by "shop id")'} <= {str(e) for e in openfe.expressions_}
+    assert list(openfe.classes_) == sorted(set(labels))
+
+
+def test_saved_and_loaded(tmp_path):
+    X, y = planted(500)
+    openfe = OpenFE(operators=FEW, random_state=0).fit(X, y)
+    openfe.save(tmp_path / "features.json")
+    again = OpenFE.load(tmp_path / "features.json")
+    np.testing.assert_array_equal(again.transform(X), openfe.transform(X))
+    assert again.expressions_ == openfe.expressions_
+    assert list(again.get_feature_names_out()) == list(openfe.get_feature_names_out())
+    assert again.to_sql() == openfe.to_sql()
+    assert [p.name for p in tmp_path.iterdir()] == ["features.json"]
+    json.loads((tmp_path / "features.json").read_text())
+    (tmp_path / "other.json").write_text('{"a": 1}')
+    with pytest.raises(ValueError, match="not a file of OpenFE features"):
+        OpenFE.load(tmp_path / "other.json")
+    with pytest.raises(ValueError, match="columns 'a' are missing"):
+        again.transform(X.drop(columns="a"))
+
+
+def test_sql_of_all_features():
+    duckdb = pytest.importorskip("duckdb")
+    X, y = planted(300)
+    openfe = OpenFE(operators=FEW, random_state=0).fit(X, y)
+    connection = duckdb.connect()
+    connection.execute('CREATE TABLE t (a DOUBLE, b DOUBLE, "shop id" VARCHAR, d DOUBLE, x DOUBLE, kids INTEGER)')
+    connection.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?)", X.values.tolist())
+    rows = connection.execute(openfe.to_sql("t")).fetchall()
+    found = np.array([[np.nan if v is None else v for v in row] for row in rows], dtype=np.float64)
+    np.testing.assert_allclose(found, openfe.transform(X), rtol=1e-12)
+
+
+def test_columns_that_make_no_features():
+    X, y = planted(300)
+    X["same"], X["none"], X["key"] = 1.0, None, [f"k{i}" for i in range(300)]
+    openfe = OpenFE(operators=FEW, random_state=0).fit(X, y)
+    assert set(openfe.ignored_) == {"same", "none", "key"}
+    assert "key" not in openfe.get_feature_names_out()
+    with pytest.raises(ValueError, match="input_features is not equal"):
+        openfe.get_feature_names_out(["q"] * 9)
+    nothing = OpenFE(keep_original=False, random_state=0).fit(X[["same"]], y)
+    assert nothing.transform(X[["same"]]).shape == (300, 0)
+    only_new = OpenFE(operators=FEW, keep_original=False, n_features=2, random_state=0).fit(X, y)
+    assert only_new.transform(X).shape == (300, 2)
+
+
+def test_wrong_columns_are_named():
+    X, y = planted(300)
+    openfe = OpenFE(operators=("/",), n_features=1, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="columns 'd', 'x' are missing"):
+        openfe.transform(X.drop(columns=["d", "x"]))
+    with pytest.raises(ValueError, match="columns 'a', 'b' are in another place"):
+        openfe.transform(X[["b", "a", *X.columns[2:]]])
+    with pytest.raises(ValueError, match="columns 'new' were not there in fit"):
+        openfe.transform(X.assign(new=1))
+    with pytest.raises(ValueError, match="share the names 'a'"):
+        OpenFE().fit(X.set_axis(["a", "a", *X.columns[2:]], axis=1), y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"n_features": -1}, "n_features must be a whole number"),
+        ({"n_blocks": 6}, "power of 2"),
+        ({"valid_size": 1.0}, "valid_size"),
+        ({"importance": "split"}, "importance must be"),
+        ({"max_columns": 0}, "max_columns"),
+        ({"task": "ranking"}, "task must be"),
+        ({"unseen": "zero"}, "unseen must be"),
+        ({"base_learner": "mean"}, "base_learner must be"),
+        ({"base_learner": HistGradientBoostingClassifier()}, "must be a regressor"),
+        ({"operators": ("plus",)}, "no operators 'plus'"),
+        ({"scorer": FeatureBoostScorer("xgboost")}, "booster must be"),
+    ],
+)
+def test_bad_parameters(settings, says):
+    X, y = planted(60)
+    with pytest.raises(ValueError, match=says):
+        OpenFE(**settings).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("y", "says"),
+    [
+        (None, "requires y"),
+        ([1.0] * 60, "single value|single class"),
+        (["a"] * 60, "single class"),
+        ([0.5, np.nan] * 30, "y contains NaN"),
+        ([0.5] * 7, "X has 60 rows and y has 7"),
+        (["a", None] * 30, "missing values"),
+    ],
+)
+def test_bad_target(y, says):
+    with pytest.raises(ValueError, match=says):
+        OpenFE().fit(planted(60)[0], y)
+
+
+def test_target_kinds():
+    assert target(np.array([0.5, 1.5]), 2, "auto", "x")[1] is None
+    assert list(target([3, 5, 3], 3, "auto", "x")[1]) == [3, 5]
+    assert target([3, 5, 3], 3, "regression", "x")[1] is None
+    with pytest.raises(ValueError, match="holds words"):
+        target(["a", "b"], 2, "regression", "x")
+
+
+def test_few_rows_rare_classes_and_constants():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.normal(size=12), "c": list("abcabcabcabc")})
+    y = ["p"] * 11 + ["q"]
+    assert OpenFE(random_state=0).fit(X, y).transform(X).shape[0] == 12
+    large = pd.DataFrame({"a": 1e9 + rng.normal(size=400), "b": 1e9 + rng.normal(size=400)})
+    found = OpenFE(n_features=1, operators=("-", "+"), random_state=0).fit(large, large.a - large.b)
+    assert str(found.expressions_[0]) == "(a - b)"
+    wide = rng.normal(size=(40, 60))
+    assert OpenFE(max_columns=5, operators=("/",), random_state=0).fit(wide, wide[:, 3]).n_candidates_ == 20
+
+
+# scores -------------------------------------------------------------------------------------------------------------
+
+
+def coded(values, categorical=False):
+    return Coder.learn(values, categorical)(values)
+
+
+def problem_of(loss, n=1200, seed=0):
+    rng = np.random.default_rng(seed)
+    a, b, noise = rng.normal(size=n), rng.uniform(0.3, 3, n), rng.normal(size=n)
+    y = a / b + 0.3 * rng.normal(size=n)
+    if loss == kernels.LOGISTIC:
+        y = (y > 0.3).astype(float)
+    if loss == kernels.SOFTMAX:
+        y = np.digitize(y, [-0.5, 0.5]).astype(float)
+    init = np.zeros((n, 3 if loss == kernels.SOFTMAX else 1))
+    return a, b, noise, Problem(y, init, 900, loss)
+
+
+@pytest.mark.parametrize("loss", [kernels.SQUARED, kernels.LOGISTIC, kernels.SOFTMAX])
+@pytest.mark.parametrize("booster", ["trees", "sklearn", "lightgbm"])
+def test_every_booster_prefers_the_ratio(booster, loss):
+    if booster == "lightgbm":
+        pytest.importorskip("lightgbm")
+    a, b, noise, problem = problem_of(loss)
+    scorer = FeatureBoostScorer(booster, with_columns=False, n_trees=8, learning_rate=0.3)
+    ratio, product, useless = (scorer(coded(x), [], problem) for x in (a / b, a * b, noise))
+    assert ratio > product > useless >= 0.0
+    assert ratio > 0.2 * kernels.mean_loss(loss, problem.y, problem.init, 900, 1200)
+
+
+def test_own_trees_gain_as_much_as_those_of_scikit_learn():
+    a, b, noise, problem = problem_of(kernels.SQUARED)
+    columns = [coded(x) for x in (a / b, a, b, noise)]
+    own, other = (
+        FeatureBoostScorer(booster, n_trees=15, learning_rate=0.3).gain(columns, problem)
+        for booster in ("trees", "sklearn")
+    )
+    assert own == pytest.approx(other, rel=0.03)
+
+
+def test_beyond_columns_takes_off_what_they_gain():
+    a, b, _, problem = problem_of(kernels.SQUARED)
+    columns = [coded(a), coded(b)]
+    plain, beyond = FeatureBoostScorer(), FeatureBoostScorer(beyond_columns=True)
+    alone = plain.gain(columns, problem)
+    assert beyond(coded(a / b), columns, problem) == plain(coded(a / b), columns, problem) - alone
+    assert beyond(coded(a / b), columns, problem, without=0.0) == plain(coded(a / b), columns, problem)
+    X, y = planted(500)
+    found = OpenFE(n_features=3, operators=FEW, scorer=beyond, random_state=0).fit(X, y)
+    assert 'mean(d by "shop id")' in map(str, found.expressions_)
+
+
+def test_halving_keeps_what_matters_and_equal_candidates_count_once():
+    X, y = planted(4000)
+    alone = FeatureBoostScorer(with_columns=False)
+    few = ("/", "mean by", "log", "sqrt")
+    openfe = OpenFE(4, few, scorer=alone, base_learner="constant", min_candidates=8, random_state=0).fit(X, y)
+    assert openfe.n_candidates_ > 16
+    assert len(openfe.survivors_) <= 8
+    assert {"(a / b)", 'mean(d by "shop id")'} <= {str(e) for e in openfe.expressions_}
+    survivors = OpenFE(operators=("log", "sqrt", "square"), random_state=0).fit(X[["b"]], y).survivors_
+    assert survivors == ()  # of a positive column they order rows as it does
+
+
+def test_digest_is_of_the_order():
+    x = np.random.default_rng(0).uniform(1, 2, 300)
+    digests = {order_digest(coded(v)) for v in (x, np.log(x), 1 / x, -x, 3 * x + 1)}
+    assert len(digests) == 1
+    assert order_digest(coded((x - 1.5) ** 2)) not in digests
+    gaps = np.where(x > 1.9, np.nan, x)
+    assert order_digest(coded(gaps)) == order_digest(coded(-gaps))
+    assert order_digest(coded(gaps)) not in digests
+
+
+def test_importance_by_permutation():
+    X, y = planted()
+    openfe = OpenFE(n_features=3, operators=FEW, importance="permutation", random_state=0).fit(X, y)
+    assert {"(a / b)", 'mean(d by "shop id")'} <= {str(e) for e in openfe.expressions_}
+    a, b, noise, problem = problem_of(kernels.SQUARED)
+    columns = [coded(a / b), coded(noise)]
+    worth = permutation_importance(grow(columns, problem), columns, problem, np.random.default_rng(0))
+    assert worth[0] > 10 * abs(worth[1])
+
+
+def test_base_learner_can_be_any():
+    X, y = planted(500)
+    for learner in ("constant", TransformedTargetRegressor(HistGradientBoostingRegressor(max_iter=20))):
+        found = OpenFE(n_features=3, operators=FEW, base_learner=learner, random_state=0).fit(X, y)
+        assert "(a / b)" in map(str, found.expressions_)
+    with pytest.raises(ValueError, match="NaN"):
+        OpenFE(base_learner=LinearRegression()).fit(X.mask(X.a > 1), y)
+
+
+# trees --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("categorical", [False, True])
+def test_trees_predict_what_they_were_grown_to(categorical):
+    rng = np.random.default_rng(0)
+    x = rng.integers(30, size=2000).astype(float)
+    effect = rng.normal(size=30)
+    y = effect[x.astype(int)] + 0.1 * rng.normal(size=2000)
+    X = np.column_stack([x, rng.normal(size=2000)])
+    X[::17, 0] = np.nan
+    model = TreeRegressor((categorical, False), random_state=0).fit(X[:1500], y[:1500])
+    assert np.corrcoef(model.predict(X[1500:]), y[1500:])[0, 1] > 0.85
+    column = Coder.learn(x, categorical)(x)
+    problem = Problem(y, np.zeros((2000, 1)), 1500, kernels.SQUARED)
+    trees = grow([column], problem)
+    again = kernels.mean_loss(
+        kernels.SQUARED, y, trees.scores(column.codes[None], problem.init), problem.n_train, len(y)
+    )
+    assert again == pytest.approx(trees.best_loss, rel=1e-12)
+    assert trees.importance[0] > 0
+
+
+def test_the_first_split_is_the_best_one():
+    """Against every cut of a small column, by definition."""
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(12, size=200).astype(float), rng.normal(size=200)
+    y[x > 7] += 1.0
+    problem = Problem(np.append(y, y), np.zeros((400, 1)), 200, kernels.SQUARED)
+    both = np.append(x, x)
+    trees = grow([Coder.learn(x, False)(both)], problem, n_trees=1, max_leaves=2, l2=0.0)
+
+    def squares(part):
+        return part.sum() ** 2 / len(part)
+
+    cuts = [c for c in range(11) if min((x <= c).sum(), (x > c).sum()) >= problem.min_rows]
+    best = max(squares(y[x <= c]) + squares(y[x > c]) - squares(y) for c in cuts)
+    assert trees.importance[0] == pytest.approx(best)
+
+
+def test_classifier_probabilities():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(900, 2))
+    for y in ((X[:, 0] > 0).astype(int), np.digitize(X[:, 0], [-0.5, 0.5])):
+        model = TreeClassifier(random_state=0).fit(X, y)
+        p = model.predict_proba(X)
+        np.testing.assert_allclose(p.sum(axis=1), 1.0)
+        assert model.score(X, y) > 0.95
+        scores = scores_of(np.clip(p, 0.01, 0.99))
+        assert probabilities(scores).argmax(axis=1).tolist() == p.argmax(axis=1).tolist()
+
+
+def test_every_beginning_of_the_rows_is_a_sample():
+    y = np.repeat([0.0, 1.0], [900, 100])
+    train, valid = split_rows(y, True, 0.25, np.random.default_rng(0))
+    assert sorted([*train, *valid]) == list(range(1000))
+    assert len(valid) == 250
+    for part in (train[:200], valid[:50]):
+        assert y[part].mean() == pytest.approx(0.1, abs=0.05)
+
+
+def test_rare_categories_share_a_code():
+    values = np.repeat(np.arange(400.0), np.arange(400) % 7 + 1)
+    column = Coder.learn(values, True)(np.append(values, [np.nan, 999.0]))
+    assert column.n_codes == 256
+    assert column.codes[-2:].tolist() == [0, 0]
+
+
+def test_every_operator_has_a_candidate_form():
+    assert len(OPERATORS) == 1 + 7 + 6 + 6 + 3
+    assert parse("a") == Variable("a")
