@@ -146,16 +146,17 @@ def test_a_selector_that_fails_is_told_and_the_others_stay():
     table = covey.read("covey:adult").sample(200, 0)
     y = table["income-per-year"]
 
-    class Numbers(AssociationRanker):
-        _mixed = False
+    def broken(X, y, association=None):
+        raise ValueError("needs numbers")
 
+    numbers = FunctionSelector(broken)
     found = compare_selectors(
-        table.drop(y.name), y, {"numbers": Numbers(), "auto": AssociationRanker()}, cv=2, inner_cv=0, sizes=[3]
+        table.drop(y.name), y, {"numbers": numbers, "auto": AssociationRanker()}, cv=2, inner_cv=0, sizes=[3]
     )
     assert found.names == ("auto",)
     assert "needs numbers" in found.failures["numbers"]
     with pytest.raises(ValueError, match="no selector can be used: numbers"):
-        compare_selectors(table.drop(y.name), y, {"numbers": Numbers()}, cv=2, inner_cv=0)
+        compare_selectors(table.drop(y.name), y, {"numbers": numbers}, cv=2, inner_cv=0)
 
 
 @pytest.mark.parametrize("engine", [LocalEngine(1), LocalEngine(3)], ids=["one", "three"])

@@ -110,8 +110,10 @@ def _rank(
     json: bool,
 ) -> None:
     import covey
+    from covey.select.encoded import EncodedSelector, takes
+    from covey.table import FeatureTable
 
-    selector = _made(method, "elbow" if top is None else top, seed, engine)
+    selector = _made(method, top, seed, engine)
     X: Any
     y: Any
     if sample is None and selector.streams() and (is_large(source) or (engine or "").startswith("dask")):
@@ -121,6 +123,11 @@ def _rank(
         _require(X.names, target)
     else:
         X, y = _read(source, target, sample, seed)
+    if isinstance(X, FeatureTable) and not takes(selector, X):
+        typer.echo(
+            f"covey: note: {method} needs complete numbers: categories become indicators, gaps are filled", err=True
+        )
+        selector = EncodedSelector(selector, k="elbow" if top is None else top, engine=engine)
     with progress(f"ranking by {method}"):
         selector.fit(X, y)
     names = [name for name in (X.names if not isinstance(X, str) else ()) if name != target]
@@ -178,7 +185,7 @@ def _compare(
         raise ValueError("--compare needs a --target: selectors are judged by what their columns predict")
     wanted = [name.strip() for name in (_COMPARED if names == "usual" else names).split(",") if name.strip()]
     X, y = _read(source, target, sample, seed)
-    selectors = {name: _made(name, "elbow", seed, None) for name in wanted}
+    selectors = {name: _made(name, None, seed, None) for name in wanted}
     with progress("selecting and scoring") as say:
         found = compare_selectors(
             X,

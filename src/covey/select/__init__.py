@@ -7,12 +7,14 @@ from covey._lazy import lazy_names
 if TYPE_CHECKING:
     from covey.select._base import FunctionSelector, GreedyPath, RankingSelector, Scores, elbow, greedy
     from covey.select._table_scores import ColumnQuality
+    from covey.select.all_relevant import AllRelevantSelector
     from covey.select.cardinality import CardinalityAwareRanker, cardinality_corrected_mi, rank_3mr
     from covey.select.causal import DoublyRobustSelector
     from covey.select.class_statistics import binned_information, fisher_score
     from covey.select.comparison import Recommendation, SelectorComparison, compare_selectors
     from covey.select.crossfit import CrossFitter, LeftOut
     from covey.select.dynamic import Acquisition, ConditionalInformation, TabularCMI, acquire
+    from covey.select.encoded import EncodedSelector
     from covey.select.filters import AssociationRanker, relevance
     from covey.select.forward import DistanceCorrelationSelector, ResidualForward
     from covey.select.gradient import FeatureGradientSelector, PredictabilityEstimate
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Acquisition": "dynamic",
+    "AllRelevantSelector": "all_relevant",
     "AssociationRanker": "filters",
     "CardinalityAwareRanker": "cardinality",
     "ColumnQuality": "_table_scores",
@@ -57,6 +60,7 @@ _HOME = {
     "DoublyRobustSelector": "causal",
     "ECFS": "graph",
     "EigenvectorCentralitySelector": "graph",
+    "EncodedSelector": "encoded",
     "FeatureGradientSelector": "gradient",
     "FunctionSelector": "_base",
     "GraphSelector": "graph",
@@ -109,6 +113,7 @@ _HOME = {
 
 __all__ = [
     "Acquisition",
+    "AllRelevantSelector",
     "AssociationRanker",
     "CardinalityAwareRanker",
     "ColumnQuality",
@@ -118,6 +123,7 @@ __all__ = [
     "DoublyRobustSelector",
     "ECFS",
     "EigenvectorCentralitySelector",
+    "EncodedSelector",
     "FeatureGradientSelector",
     "FunctionSelector",
     "GraphSelector",

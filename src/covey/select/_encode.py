@@ -45,8 +45,8 @@ class Encoding:
     _levels: tuple[tuple[int, NDArray[np.intp]], ...]
 
     @classmethod
-    def fit(cls, table: FeatureTable, rows: NDArray[np.intp]) -> Self:
-        """Learn medians, scales and levels from some rows of a table."""
+    def fit(cls, table: FeatureTable, rows: NDArray[np.intp], scaled: bool = True) -> Self:
+        """Learn medians, scales and levels from some rows; ``scaled=False`` leaves numbers in their units."""
         words = np.array([kind == "categorical" for kind in table.kinds], dtype=bool)
         numbers = np.flatnonzero(~words)
         block = _block(table, numbers)[rows]
@@ -62,8 +62,8 @@ class Encoding:
             np.concatenate(owner).astype(np.int64),
             numbers,
             fill,
-            block.mean(axis=0),
-            np.where(scale > 0, scale, 1.0),
+            block.mean(axis=0) if scaled else np.zeros(len(numbers)),
+            np.where(scaled & (scale > 0), scale, 1.0),
             np.flatnonzero(some),
             levels,
         )

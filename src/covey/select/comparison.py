@@ -17,8 +17,9 @@ from sklearn.metrics import get_scorer
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from covey.engine import Engine, LocalEngine, resolve
-from covey.select._base import Array, RankingSelector, TargetKind, numeric_block, target_column, unusable
+from covey.select._base import Array, RankingSelector, TargetKind, target_column, unusable
 from covey.select._encode import Encoding
+from covey.select.encoded import EncodedSelector, takes
 from covey.select.stability import selection_stability
 from covey.table import Column, FeatureTable, plain, read
 
@@ -199,7 +200,7 @@ def compare_selectors(
     selectors : mapping of str to selector, or sequence of selectors
         Selectors of covey or scikit-learn. Those with a ranking (``ranking_``, ``scores_``, or a fitted estimator with
         importances or coefficients) are cut at every size; one that gives fewer columns counts with those at larger
-        sizes. A selector of scikit-learn sees numbers without gaps, one a column.
+        sizes. One that needs complete numbers sees encoded columns (`EncodedSelector`).
     sizes : sequence of int, optional
         Numbers of columns; by default 1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 100 as far as there are columns.
     learner : {"forest", "linear", "boosting", "neighbours"} or estimator
@@ -470,18 +471,12 @@ def column_order(selector: Any, table: FeatureTable, target: Column, train: Rows
         How many of the first columns will be used.
     """
     y = Column(target.name, target.kind, target.values[train], target.categories)
-    selector = _seeded(selector, seed, most)
-    if isinstance(selector, RankingSelector):
-        selector._rank(table.take(train), y)
-        order = np.argsort(selector.ranking_, kind="stable")
-        return order[~np.isnan(selector.scores_[order])]
-    block = numeric_block(table)[train]
-    finite = np.where(np.isinf(block), np.nan, block)
-    fill = np.nan_to_num(np.nanmedian(finite, axis=0))
-    selector.fit(np.where(np.isnan(finite), fill, finite), y.values)
-    ranking = _ranking_of(selector, table.n_columns)
-    chosen: Rows = selector.get_support(indices=True) if ranking is None else np.argsort(ranking, kind="stable")
-    return chosen
+    seeded = _seeded(selector, seed, most)
+    if not takes(seeded, table):
+        seeded = EncodedSelector(seeded, k=most)
+    seeded._rank(table.take(train), y)
+    order = np.argsort(seeded.ranking_, kind="stable")
+    return order[~np.isnan(seeded.scores_[order])]
 
 
 def _seeded(selector: Any, seed: int, most: int) -> Any:
@@ -493,21 +488,6 @@ def _seeded(selector: Any, seed: int, most: int) -> Any:
         given |= {"engine": LocalEngine(1)} if "engine" in known else {}
         given |= {"k": most, "threshold": None} if "k" in known else {}
     return out.set_params(**given)
-
-
-def _ranking_of(selector: Any, n: int) -> Array | None:
-    """Smaller is better, of a fitted selector of scikit-learn; None when it has no ranking without ties for all."""
-    if getattr(selector, "scores_", None) is not None and np.shape(selector.scores_) == (n,):
-        return -np.nan_to_num(np.asarray(selector.scores_, dtype=np.float64), nan=-np.inf)
-    if hasattr(selector, "ranking_"):
-        ranking = np.asarray(selector.ranking_, dtype=np.float64)
-        return ranking if np.count_nonzero(ranking == 1) == 1 else None
-    estimator = getattr(selector, "estimator_", None)
-    for attribute in ("feature_importances_", "coef_"):
-        values = getattr(estimator, attribute, None)
-        if values is not None and np.shape(values)[-1] == n and not hasattr(selector, "n_features_to_select_"):
-            return -np.linalg.norm(np.atleast_2d(values), axis=0)
-    return None
 
 
 def held_out_score(

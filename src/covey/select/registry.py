@@ -39,24 +39,85 @@ class SelectorEntry:
 
     def make(
         self,
-        k: Cut = "elbow",
+        k: Cut | None = None,
         random_state: int | None = None,
         engine: Engine | str | None = None,
         **params: Any,
     ) -> RankingSelector:
-        """A selector with these parameters; the named ones are used where the class has them."""
+        """A selector with these parameters; those that are not None are used where the class has them."""
         made = self.load()(**dict(self.params))
         accepted = made.get_params(deep=False)
         shared = {"k": k, "random_state": random_state, "engine": engine}
-        return made.set_params(**{name: value for name, value in shared.items() if name in accepted}, **params)
+        given = {name: value for name, value in shared.items() if name in accepted and value is not None}
+        return made.set_params(**given, **params)
 
 
 _ENTRIES = (
     SelectorEntry(
-        "association", "association with the target, each column alone", "covey.select.filters:AssociationRanker"
+        "association",
+        "association with the target, each column alone",
+        "covey.select.filters:AssociationRanker",
     ),
     SelectorEntry(
-        "mrmr", "association with the target, less what repeats (mRMR)", "covey.select.redundancy:RedundancyAware"
+        "mrmr",
+        "association with the target, less what repeats (mRMR)",
+        "covey.select.redundancy:RedundancyAware",
+    ),
+    SelectorEntry(
+        "outrank",
+        "mutual information less what as many levels give by chance (OutRank)",
+        "covey.select.cardinality:CardinalityAwareRanker",
+    ),
+    SelectorEntry(
+        "3mr",
+        "relevance less redundancy plus what pairs tell together (OutRank's 3MR)",
+        "covey.select.cardinality:CardinalityAwareRanker",
+        {"ranking": "3mr"},
+    ),
+    SelectorEntry(
+        "inf_fs",
+        "all paths through a graph of columns (Inf-FS)",
+        "covey.select.graph:InfiniteSelector",
+    ),
+    SelectorEntry(
+        "ecfs",
+        "eigenvector centrality in a graph of columns (ECFS)",
+        "covey.select.graph:EigenvectorCentralitySelector",
+    ),
+    SelectorEntry(
+        "ilfs",
+        "how well columns represent their classes (ILFS)",
+        "covey.select.graph:InfiniteLatentSelector",
+    ),
+    SelectorEntry(
+        "omp",
+        "what a linear model lacks most (orthogonal matching pursuit)",
+        "covey.select.omp:OMPSelector",
+    ),
+    SelectorEntry(
+        "feature_gradients",
+        "gradient of how well a polynomial predicts",
+        "covey.select.gradient:FeatureGradientSelector",
+    ),
+    SelectorEntry(
+        "distance_correlation",
+        "distance correlation where a learner is still confused (DisCo)",
+        "covey.select.forward:DistanceCorrelationSelector",
+    ),
+    SelectorEntry(
+        "residual",
+        "association with what a learner has not explained",
+        "covey.select.forward:ResidualForward",
+    ),
+    SelectorEntry(
+        "drcfs",
+        "loss of a learner without the column, tested (DRCFS)",
+        "covey.select.causal:DoublyRobustSelector",
+    ),
+    SelectorEntry(
+        "quick_selection",
+        "weights of a sparse autoencoder, without a target (QuickSelection)",
+        "covey.select.unsupervised:QuickSelection",
     ),
 )
 
@@ -74,7 +135,7 @@ def selectors() -> dict[str, SelectorEntry]:
 
 def make_selector(
     name: str,
-    k: Cut = "elbow",
+    k: Cut | None = None,
     random_state: int | None = None,
     engine: Engine | str | None = None,
     **params: Any,
@@ -86,7 +147,7 @@ def make_selector(
     name : str
         One of `selectors()`.
     k : int, float, "elbow" or "all"
-        Keep the best `k`, this share, those before the elbow of the scores, or all.
+        Keep the best `k`, this share, those before the elbow of the scores, or all; by default what the class does.
     random_state, engine : optional
         Used where the selector has such a parameter.
     **params
