@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from covey.learn.concepts import ConceptEmbedding, patient_vectors
     from covey.learn.cooccurrence import Cooccurrence, CooccurrenceCounter, level_cooccurrence, pmi_matrix
     from covey.learn.deep_cca import SSLEY, DeepCCAEY, EYLoss
+    from covey.learn.dynamic import CMIEstimator, DynamicFeatureSelector
     from covey.learn.embedding import Swivel, SwivelLoss
     from covey.learn.mi_bounds import (
         BilinearCritic,
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
-    "SSLEY": "deep_cca",
     "BAttention": "b_attention",
     "BilinearCritic": "mi_bounds",
+    "CMIEstimator": "dynamic",
     "ConcatCritic": "mi_bounds",
     "ConceptEmbedding": "concepts",
     "ConvolutionalEncoder": "mi_bounds",
@@ -44,6 +45,7 @@ _HOME = {
     "CooccurrenceCounter": "cooccurrence",
     "CountShards": "_shards",
     "DeepCCAEY": "deep_cca",
+    "DynamicFeatureSelector": "dynamic",
     "EYLoss": "deep_cca",
     "InfoNCE": "mi_bounds",
     "MultiviewCCA": "multiview",
@@ -53,6 +55,7 @@ _HOME = {
     "NeuroevolutionaryRepresentation": "causal_representation",
     "PrimalDualSparseCCA": "sparse_cca",
     "RealNVP": "mi_bounds",
+    "SSLEY": "deep_cca",
     "SeparableCritic": "mi_bounds",
     "SequentialAttentionMask": "sequential_attention",
     "SequentialAttentionSelector": "sequential_attention",
@@ -74,9 +77,9 @@ _HOME = {
 }
 
 __all__ = [
-    "SSLEY",
     "BAttention",
     "BilinearCritic",
+    "CMIEstimator",
     "ConcatCritic",
     "ConceptEmbedding",
     "ConvolutionalEncoder",
@@ -84,6 +87,7 @@ __all__ = [
     "CooccurrenceCounter",
     "CountShards",
     "DeepCCAEY",
+    "DynamicFeatureSelector",
     "EYLoss",
     "InfoNCE",
     "MultiviewCCA",
@@ -93,6 +97,7 @@ __all__ = [
     "NeuroevolutionaryRepresentation",
     "PrimalDualSparseCCA",
     "RealNVP",
+    "SSLEY",
     "SeparableCritic",
     "SequentialAttentionMask",
     "SequentialAttentionSelector",
