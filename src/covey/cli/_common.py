@@ -38,13 +38,15 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(header_style="bold")
     for k, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[k], int | float) for row in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(cell(value) for value in row), end_section=False)
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(title, style="italic", markup=False, highlight=False)  # a table's own title is as narrow as the table
+    console.print(table)
 
 
 def cell(value: Any) -> str:

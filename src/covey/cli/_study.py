@@ -47,8 +47,12 @@ def run(
     if out is None and all and Path("docs").is_dir():
         out = Path("docs/studies.md")
     if out is not None:
+        written = out.read_text(encoding="utf-8") if out.is_file() else ""
+        showdown = written[len(without_section(written, "showdown")) :]
         with atomic_write(out) as temporary:
-            temporary.write_text(to_markdown(results), encoding="utf-8")
+            temporary.write_text(
+                to_markdown(results) + (f"\n{showdown.lstrip()}" if showdown else ""), encoding="utf-8"
+            )
     if json:
         print_json([asdict(r) | {"verdict": r.verdict} for r in results])
     else:
@@ -57,6 +61,69 @@ def run(
             typer.echo(f"written to {out.resolve()}")
     if not all_hold(results):
         raise typer.Exit(1)
+
+
+@app.command("showdown")
+def showdown(
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Keep what is done here, and go on from it the next time.")
+    ] = None,
+    data: Annotated[str | None, typer.Option("--data", help="Only these tables, as a,b,c.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Page that gets the section (docs/studies.md where there are docs).")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run every selector on every bundled table with three learners, and rank them."""
+    from covey.studies.select import showdown as study
+
+    chosen = study.DATA if data is None else tuple(name.strip() for name in data.split(","))
+    unknown = [name for name in chosen if name not in study.DATA]
+    if unknown:
+        raise ValueError(f"no table {unknown[0]!r}; choose some of {', '.join(study.DATA)}")
+    with progress("running the showdown") as update:
+        cells = study.run(folder, chosen, progress=lambda c, k, n: update(f"{k} of {n}: {c.selector} on {c.data}"))
+    found = study.ranked(cells)
+    if out is None and Path("docs").is_dir():
+        out = Path("docs/studies.md")
+    if out is not None:
+        from covey.table import atomic_write
+
+        picture = (
+            out.parent / "_static" / "showdown.svg" if (out.parent / "_static").is_dir() else out.with_suffix(".svg")
+        )
+        with atomic_write(picture) as temporary:
+            temporary.write_text(study.to_svg(found), encoding="utf-8")
+        address = picture.relative_to(out.parent).as_posix()
+        write_section(out, "showdown", study.to_markdown(cells, address))
+    if json:
+        print_json([vars(cell) for cell in cells])
+        return
+    print_table(
+        f"mean ranks over {found.n_settings} settings; closer than {found.difference:.2f} do not differ",
+        ("selector", "mean rank"),
+        list(zip(found.names, found.ranks.tolist())),
+    )
+    for cell in cells:
+        if cell.error:
+            typer.echo(f"{cell.selector} on {cell.data}: {cell.error}")
+    if out is not None:
+        typer.echo(f"written to {out.resolve()}")
+
+
+def write_section(page: Path, name: str, text: str) -> None:
+    """Put a section at the end of a page, in place of one of that name."""
+    from covey.table import atomic_write
+
+    old = page.read_text(encoding="utf-8") if page.is_file() else "# Studies\n"
+    with atomic_write(page) as temporary:
+        temporary.write_text(f"{without_section(old, name).rstrip()}\n\n{text}", encoding="utf-8")
+
+
+def without_section(page: str, name: str) -> str:
+    """A page without its last section, if that has the name."""
+    head, found, _ = page.partition(f"\n## {name}\n")
+    return head + "\n" if found else page
 
 
 def all_hold(results: list[StudyResult]) -> bool:

@@ -240,7 +240,13 @@ class FeatureTable:
 
 
 def unknown_column(name: str, names: Sequence[str]) -> str:
-    """The error message for a column that is not there, with the nearest names."""
+    """The error message for a column that is not there, with the nearest names.
+
+    Examples
+    --------
+    >>> unknown_column("ages", ["age", "sex"])
+    "no column 'ages'; did you mean 'age'?"
+    """
     from difflib import get_close_matches
 
     near = get_close_matches(str(name), [str(n) for n in names], n=3, cutoff=0.5)
