@@ -146,7 +146,7 @@ def largest_eigenvalue(x: Array, n_iter: int = 30) -> float:
     >>> round(largest_eigenvalue(np.array([[2.0, 0.0], [0.0, 1.0]])), 6)
     2.0
     """
-    v: Array = np.random.default_rng(0).normal(size=x.shape[1])
+    v: Array = np.random.default_rng(0).normal(size=(x.shape[1],))
     value = 0.0
     for _ in range(n_iter):
         length = np.sqrt(v @ v)

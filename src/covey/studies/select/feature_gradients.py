@@ -22,7 +22,8 @@ def _noise_estimate(method: Any) -> type:
     class Noise(method):
         def __init__(self, x: Array, y: Array, s: Array, order: int) -> None:
             super().__init__(x, y, s, order)
-            self.values = np.random.default_rng(int(1e9 * s.sum()) % 2**31).normal(size=self.values.shape)
+            rng = np.random.default_rng(int(1e9 * s.sum()) % 2**31)
+            self.__dict__["values"] = rng.normal(size=(y.shape[1],))
 
     return Noise
 
