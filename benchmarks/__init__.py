@@ -24,4 +24,5 @@ NAMES = (
     "swivel",
     "outrank",
     "infinite_selection",
+    "openfe",
 )
