@@ -375,6 +375,7 @@ class DistanceCorrelationSelector(_Forward):
     Columns are standardised. Of a target of classes, distances are 0 and 1, and a window holds the rows whose class a
     model of the columns taken so far cannot tell. The paper treats two classes; of more, the score is the mean over
     confused pairs of classes, and of numbers, the residuals of that model are the target, where they are largest.
+    Pairs of many classes hold few rows: on 26 spoken letters (the study), mRMR chooses better columns.
 
     Parameters
     ----------
