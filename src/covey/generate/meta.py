@@ -493,7 +493,7 @@ def nearest_gains(encodings: Array, known: NDArray, gains: NDArray, n_neighbors:
     z, points = (encodings - mean) / spread, (known - mean) / spread
     k = min(n_neighbors, len(points))
     distance = (z**2).sum(axis=1)[:, None] - 2.0 * z @ points.T + (points**2).sum(axis=1)
-    nearest = np.argsort(distance, axis=1, kind="stable")[:, :k]
+    nearest = distance.argmin(axis=1)[:, None] if k == 1 else np.argpartition(distance, k - 1, axis=1)[:, :k]
     chosen = gains[nearest]
     count = np.isfinite(chosen).sum(axis=1)
     return np.where(count > 0, np.nansum(chosen, axis=1) / np.maximum(count, 1), np.nan)
