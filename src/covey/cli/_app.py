@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import covey
-from covey.cli import _associate, _doctor, _methods, _report, _select, _split, _study, _vfl, _vfl_party
+from covey.cli import _associate, _doctor, _generate, _methods, _report, _select, _split, _study, _vfl, _vfl_party
 
 _INTERRUPTED = 130
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command("report")(_report.report)
 app.command("associate")(_associate.associate)
 app.command("select")(_select.select)
+app.command("generate")(_generate.generate)
 app.command("split")(_split.split)
 _vfl.app.command("party")(_vfl_party.party)
 app.add_typer(_vfl.app, name="vfl")

@@ -9,9 +9,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from covey.table import Column, FeatureTable
 
 Engine = Annotated[
     str | None, typer.Option("--engine", help="Where work runs: local, local:4 or dask://host:port.", metavar="ENGINE")
@@ -85,3 +88,32 @@ def is_large(source: str) -> bool:
     else:
         return False
     return size > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") / 4
+
+
+def require_column(names: Any, target: str | None) -> None:
+    """Raise ValueError if there is no column of that name."""
+    from covey.table import unknown_column
+
+    if target is not None and target not in names:
+        raise ValueError(unknown_column(target, names))
+
+
+def read_with_target(
+    source: str, target: str | None, sample: int | None, seed: int
+) -> tuple[FeatureTable, Column | None]:
+    """The features, and the target's column without the rows where it is missing."""
+    import covey
+
+    table = covey.read(source)
+    require_column(table.names, target)
+    if target is None:
+        return (table if sample is None else table.sample(sample, seed)), None
+    present = ~table[target].missing
+    if not present.all():
+        typer.echo(f"covey: note: {(~present).sum()} rows without a value of {target!r} are left out", err=True)
+        table = table.take(present.nonzero()[0])
+    if sample is not None:
+        table = table.sample(sample, seed)
+    if table.n_columns < 2:
+        raise ValueError(f"{source} has no column beside the target {target!r}")
+    return table.drop(target), table[target]

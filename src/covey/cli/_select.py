@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from covey.cli._common import Engine, Json, Sample, Seed, is_large, print_json, print_table, progress
+from covey.cli._common import (
+    Engine,
+    Json,
+    Sample,
+    Seed,
+    is_large,
+    print_json,
+    print_table,
+    progress,
+    read_with_target,
+    require_column,
+)
 
 if TYPE_CHECKING:
     from covey.select import RankingSelector, SelectorComparison
@@ -120,9 +131,9 @@ def _rank(
         if out is not None:
             raise ValueError(f"{source} is too large to be written here; leave --out away and use the names")
         X, y = covey.iter_blocks(source), target
-        _require(X.names, target)
+        require_column(X.names, target)
     else:
-        X, y = _read(source, target, sample, seed)
+        X, y = read_with_target(source, target, sample, seed)
     if isinstance(X, FeatureTable) and not takes(selector, X):
         typer.echo(
             f"covey: note: {method} needs complete numbers: categories become indicators, gaps are filled", err=True
@@ -184,7 +195,7 @@ def _compare(
     if target is None:
         raise ValueError("--compare needs a --target: selectors are judged by what their columns predict")
     wanted = [name.strip() for name in (_COMPARED if names == "usual" else names).split(",") if name.strip()]
-    X, y = _read(source, target, sample, seed)
+    X, y = read_with_target(source, target, sample, seed)
     selectors = {name: _made(name, None, seed, None) for name in wanted}
     with progress("selecting and scoring") as say:
         found = compare_selectors(
@@ -232,32 +243,6 @@ def _print_comparison(found: SelectorComparison) -> None:
     typer.echo(f"  {', '.join(best.columns)}")
     if best.nested_score == best.nested_score:
         typer.echo(f"  on rows that took no part in any choice: {best.nested_score:.3g} ± {best.nested_error:.2g}")
-
-
-def _require(names: Any, target: str | None) -> None:
-    from covey.table import unknown_column
-
-    if target is not None and target not in names:
-        raise ValueError(unknown_column(target, names))
-
-
-def _read(source: str, target: str | None, sample: int | None, seed: int) -> tuple[FeatureTable, Any]:
-    """The features, and the target's column without the rows where it is missing."""
-    import covey
-
-    table = covey.read(source)
-    _require(table.names, target)
-    if target is None:
-        return (table if sample is None else table.sample(sample, seed)), None
-    present = ~table[target].missing
-    if not present.all():
-        typer.echo(f"covey: note: {(~present).sum()} rows without a value of {target!r} are left out", err=True)
-        table = table.take(present.nonzero()[0])
-    if sample is not None:
-        table = table.sample(sample, seed)
-    if table.n_columns < 2:
-        raise ValueError(f"{source} has no column beside the target {target!r}")
-    return table.drop(target), table[target]
 
 
 def _write(kept: FeatureTable, target: Any, path: Path) -> None:
