@@ -97,6 +97,7 @@ def test_planted_formulas_come_first(kind):
     assert openfe.categorical_features_[2]
 
 
+@pytest.mark.slow
 def test_full_operator_set_and_missing_values():
     X, y = planted(1000, gaps=True)
     openfe = OpenFE(random_state=0).fit(X, y)
@@ -127,6 +128,7 @@ def test_a_row_depends_on_no_other_row():
     assert together[3, column] == pytest.approx(X.d.mean())
 
 
+@pytest.mark.slow
 def test_shuffled_target_gains_nothing_in_a_pipeline():
     """Features are made inside each fold: a leak would lift the score of a target that depends on nothing."""
     X, y = planted(1200)
@@ -140,6 +142,7 @@ def test_shuffled_target_gains_nothing_in_a_pipeline():
     assert after / before - 1 > -0.01
 
 
+@pytest.mark.slow
 def test_gain_in_a_pipeline():
     X, y = planted(1200)
     plain = OpenFE(n_features=0, random_state=0)
@@ -295,7 +298,7 @@ def problem_of(loss, n=1200, seed=0):
 
 
 @pytest.mark.parametrize("loss", [kernels.SQUARED, kernels.LOGISTIC, kernels.SOFTMAX])
-@pytest.mark.parametrize("booster", ["trees", "sklearn", "lightgbm"])
+@pytest.mark.parametrize("booster", ["trees", pytest.param("sklearn", marks=pytest.mark.slow), "lightgbm"])
 def test_every_booster_prefers_the_ratio(booster, loss):
     if booster == "lightgbm":
         pytest.importorskip("lightgbm")
@@ -306,6 +309,7 @@ def test_every_booster_prefers_the_ratio(booster, loss):
     assert ratio > 0.2 * kernels.mean_loss(loss, problem.y, problem.init, 900, 1200)
 
 
+@pytest.mark.slow
 def test_own_trees_gain_as_much_as_those_of_scikit_learn():
     a, b, noise, problem = problem_of(kernels.SQUARED)
     columns = [coded(x) for x in (a / b, a, b, noise)]
