@@ -260,6 +260,7 @@ def test_other_arguments_are_checked():
     for arguments, message in (
         ({"penalty": "bridge"}, "penalty"),
         ({"alpha": 0.0}, "alpha"),
+        ({"order_weight": 0.0}, "order_weight"),
         ({"cv": 1}, "cv"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -308,6 +309,20 @@ def test_ridge_of_given_strength_is_ridge_on_the_columns():
     rows = np.concatenate(SignatureTransformer(2).fit(paths).transform_at(paths, times))
     plain = Ridge(1e-9).fit(rows, np.concatenate(targets))
     assert_allclose(model.predict(paths, times)[0], plain.predict(rows[:4]), rtol=1e-5)
+
+
+def test_higher_orders_are_penalised_as_asked():
+    paths, times, targets = driven()
+    size = [np.array([len(word) for word in SigLasso(2).fit(paths, targets, times).words_]) == 2][0]
+    found = [
+        SigLasso(2, penalty="ridge", alpha=30.0, initial=False, order_weight=w).fit(paths, targets, times).coef_
+        for w in (1.0, 4.0, 100.0)
+    ]
+    squares = [np.square(coef[size]).sum() for coef in found]
+    assert squares[0] > 2 * squares[1] > 20 * squares[2]
+    rows = np.concatenate(SignatureTransformer(2).fit(paths).transform_at(paths, times))
+    plain = Ridge(30.0).fit(rows / rows.std(axis=0), np.concatenate(targets))
+    assert_allclose(found[0], plain.coef_ / rows.std(axis=0))
 
 
 def test_predictions_have_the_form_of_the_times():

@@ -506,10 +506,13 @@ class SigLasso(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     depth, time, lead_lag, log, factorial, interpolation
-        As in `SignatureTransformer`.
+        As in `SignatureTransformer`; `factorial` changes the scale of `coef_` only.
     initial : bool
         The first value of each channel as columns: a signature knows increments only.
     penalty : {"lasso", "ridge"}
+    order_weight : float
+        Above 1 a column is penalised the more the higher its order: that of order k as if it were divided by
+        ``order_weight ** (k - 1)`` after standardisation. What a path drives depends ever less on its higher orders.
     alpha : float, optional
         Strength of the penalty on standardised columns; by default chosen by cross validation.
     n_alphas : int
@@ -555,6 +558,7 @@ class SigLasso(RegressorMixin, BaseEstimator):
         interpolation: Interpolation = "linear",
         initial: bool = True,
         penalty: Penalty = "lasso",
+        order_weight: float = 2.0,
         alpha: float | None = None,
         n_alphas: int = 50,
         cv: int = 5,
@@ -567,6 +571,7 @@ class SigLasso(RegressorMixin, BaseEstimator):
         self.interpolation = interpolation
         self.initial = initial
         self.penalty = penalty
+        self.order_weight = order_weight
         self.alpha = alpha
         self.n_alphas = n_alphas
         self.cv = cv
@@ -609,10 +614,13 @@ class SigLasso(RegressorMixin, BaseEstimator):
 
     def _fit_rows(self, rows: Array, observed: Array, individual: NDArray[np.intp]) -> None:
         scaler = StandardScaler().fit(rows)
+        orders = np.ones(rows.shape[1])
+        orders[: len(self.words_)] = [len(word) for word in self.words_]
+        weight = float(self.order_weight) ** (orders - 1.0)
         with threadpool_limits(1, user_api="blas"):
-            model = self._model(observed, individual).fit(scaler.transform(rows), observed)
+            model = self._model(observed, individual).fit(scaler.transform(rows) / weight, observed)
         self.alpha_ = float(model.alpha if self.alpha is not None else model.alpha_)
-        self.coef_ = model.coef_ / scaler.scale_
+        self.coef_ = model.coef_ / (weight * scaler.scale_)
         self.intercept_ = float(model.intercept_ - self.coef_ @ scaler.mean_)
 
     def _model(self, observed: Array, individual: NDArray[np.intp]) -> Any:
@@ -623,7 +631,7 @@ class SigLasso(RegressorMixin, BaseEstimator):
             raise ValueError(f"cross validation needs targets of at least 2 paths, got {n} sample(s); give alpha")
         folds = list(GroupKFold(min(self.cv, n)).split(observed, groups=individual))
         if self.penalty == "lasso":
-            return LassoCV(alphas=self.n_alphas, cv=folds, max_iter=20_000, eps=1e-4)
+            return LassoCV(alphas=self.n_alphas, cv=folds, max_iter=20_000)
         return _GroupedRidge(np.logspace(-6, 3, self.n_alphas) * len(observed), folds)
 
     def predict(self, X: Any, times: Any = None, static: ArrayLike | None = None) -> Any:
@@ -681,6 +689,8 @@ class SigLasso(RegressorMixin, BaseEstimator):
     def _check_arguments(self) -> None:
         if self.penalty not in ("lasso", "ridge"):
             raise ValueError(f"penalty must be 'lasso' or 'ridge', not {self.penalty!r}")
+        if not self.order_weight > 0:
+            raise ValueError(f"order_weight must be positive, got {self.order_weight}")
         if self.alpha is not None and not self.alpha > 0:
             raise ValueError(f"alpha must be positive, got {self.alpha}")
         if self.cv < 2 or self.n_alphas < 1:
