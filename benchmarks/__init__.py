@@ -25,4 +25,5 @@ NAMES = (
     "outrank",
     "infinite_selection",
     "openfe",
+    "madelon",
 )

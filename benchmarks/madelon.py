@@ -1,0 +1,228 @@
+"""Selectors beside those of other packages: the true columns of madelon, accuracy with 50 of isolet and arcene."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.model_selection import train_test_split
+
+from benchmarks import _child
+from benchmarks._frame import Row, Target
+from covey.select import AllRelevantSelector, AssociationRanker, FeatureGradientSelector, OMPSelector, RedundancyAware
+from covey.select._base import numeric_block
+from covey.table import read
+
+SELECTORS = "COVEY_BENCH_SELECTORS_PYTHON"
+# of madelon, as src/covey/data/README.md lists them
+TRUE = (28, 48, 64, 105, 128, 153, 241, 281, 318, 336, 338, 378, 433, 442, 451, 453, 455, 472, 475, 493)
+# Each peer gives an order of the columns; one that takes longer than the budget gives none
+_PEERS = """
+import signal, time, warnings
+import numpy as np
+warnings.simplefilter("ignore")
+data = np.load({path!r})
+x, y, k = data["x"].astype(np.float64), data["y"], {k}
+codes = np.column_stack([np.searchsorted(np.quantile(c, [.2, .4, .6, .8]), c) for c in x.T])
+part = np.random.default_rng(0).permutation(len(x))[:500]
+def univariate(score):
+    return np.argsort(-np.nan_to_num(score(x, y)))
+def sklearn(name):
+    import sklearn.feature_selection as s
+    if name == "f_classif": return univariate(lambda a, b: s.f_classif(a, b)[0])
+    if name == "mutual_info_classif": return univariate(lambda a, b: s.mutual_info_classif(a, b, random_state=0))
+    from sklearn.ensemble import ExtraTreesClassifier as E
+    from sklearn.linear_model import LogisticRegression as L
+    from sklearn.preprocessing import StandardScaler
+    if name == "ExtraTrees importance": return np.argsort(-E(300, random_state=0).fit(x, y).feature_importances_)
+    if name == "RFE, forest":
+        model = s.RFE(E(100, random_state=0), n_features_to_select=k, step=.1)
+        return np.argsort(model.fit(x, y).ranking_, kind="stable")
+    z = StandardScaler().fit_transform(x)
+    model = s.RFE(L(max_iter=100), n_features_to_select=k, step=.2)
+    return np.argsort(model.fit(z, y).ranking_, kind="stable")
+def boruta():
+    from boruta import BorutaPy
+    from sklearn.ensemble import RandomForestClassifier as R
+    model = BorutaPy(R(max_depth=5, random_state=0), n_estimators="auto", max_iter=30, random_state=0).fit(x, y)
+    return np.argsort(model.ranking_, kind="stable"), int(model.support_.sum())
+def chappers(name):
+    if name == "MRMR":
+        from skfeature.function.information_theoretical_based import MRMR
+        return MRMR.mrmr(codes, y, n_selected_features=k, mode="index")
+    from skfeature.function.similarity_based import fisher_score, reliefF
+    if name == "fisher": return fisher_score.fisher_score(x, y, mode="index")
+    return reliefF.reliefF(x[part], y[part], mode="index")
+def minimum_redundancy():
+    import pandas as pd
+    from mrmr import mrmr_classif
+    frame = pd.DataFrame(x, columns=[str(j) for j in range(x.shape[1])])
+    return [int(c) for c in mrmr_classif(frame, pd.Series(y), K=k, show_progress=False, n_jobs=1)]
+def relief():
+    from skrebate import ReliefF
+    return np.argsort(-ReliefF(n_features_to_select=k, n_neighbors=50).fit(x[part], y[part]).feature_importances_)
+def lassonet():
+    from lassonet import LassoNetClassifier
+    from sklearn.preprocessing import StandardScaler
+    model = LassoNetClassifier(hidden_dims=(64,), random_state=0, n_iters=(200, 30), verbose=0)
+    model.path(StandardScaler().fit_transform(x), y)
+    return np.argsort(-model.feature_importances_.numpy())
+names = ["f_classif", "mutual_info_classif", "ExtraTrees importance", "RFE, forest", "RFE, logistic"]
+work = [("scikit-learn " + n, lambda n=n: sklearn(n)) for n in names]
+work += [("skfeature " + n, lambda n=n: chappers(n)) for n in ("MRMR", "fisher", "reliefF")]
+work += [("mrmr_selection", minimum_redundancy), ("skrebate ReliefF, 500 rows", relief), ("LassoNet", lassonet)]
+if {boruta}: work += [("BorutaPy", boruta)]
+class Late(BaseException): pass
+def late(*_): raise Late
+signal.signal(signal.SIGPROF, late)
+said = []
+for name, run in work:
+    signal.setitimer(signal.ITIMER_PROF, {budget})
+    start, confirmed = time.process_time(), None
+    try:
+        order = run()
+        order, confirmed = order if isinstance(order, tuple) else (order, None)
+        said.append([name, time.process_time() - start, [int(j) for j in order][:k], confirmed, ""])
+    except Late:
+        said.append([name, time.process_time() - start, None, None, "over the budget"])
+    except Exception as error:
+        said.append([name, time.process_time() - start, None, None, type(error).__name__])
+    signal.setitimer(signal.ITIMER_PROF, 0)
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """What one selector chose: the first k columns, and how many it confirmed, where it decides that."""
+
+    name: str
+    seconds: float
+    columns: list[int] | None
+    confirmed: int | None = None
+    failed: str = ""
+
+
+def rows(quick: bool) -> list[Row]:
+    """The same rows and number of columns for all; seconds are of one core, at most 120 for a peer."""
+    budget = 5 if quick else 120
+    found = _madelon(600 if quick else 2600, budget)
+    for name in () if quick else ("isolet", "arcene"):
+        found.append(_accuracy(name, budget))
+    return found
+
+
+def _table(name: str) -> tuple[NDArray[np.float64], NDArray[np.intp], list[str]]:
+    table = read(f"covey:{name}")
+    columns = table.drop("class")
+    return numeric_block(columns), np.unique(table["class"].labels(), return_inverse=True)[1], list(columns.names)
+
+
+def _madelon(n_rows: int, budget: int) -> list[Row]:
+    x, y, names = _table("madelon")
+    true = {names.index(f"x{j}") for j in TRUE}
+    rows = np.random.default_rng(0).permutation(len(x))[:n_rows]
+    mine, peers = _both(x[rows], y[rows], 20, budget, boruta=True)
+    recall = {tried.name: float(len(true & set(tried.columns or ()))) for tried in mine + peers}
+    work = f"madelon, {n_rows:,} x {x.shape[1]}: true columns among the first 20"
+    out = [_row(work, mine, peers, recall, "of 20; ", n_rows == len(x))]
+    all_relevant = next(tried for tried in mine if tried.name == "AllRelevantSelector")
+    boruta = next((tried for tried in peers if tried.name == "BorutaPy" and not tried.failed), None)
+    note = f"confirmed: {all_relevant.confirmed} columns, {recall[all_relevant.name]:g} of the first 20 true"
+    if boruta:
+        note += f"; BorutaPy {boruta.confirmed}, {recall['BorutaPy']:g}"
+    seconds = boruta.seconds if boruta else None
+    work = f"all relevant columns of madelon, {n_rows:,} x {x.shape[1]}"
+    out.append(Row(work, all_relevant.seconds, "BorutaPy, 30 rounds", seconds, Target(most=20), note=note))
+    return out
+
+
+def _accuracy(name: str, budget: int) -> Row:
+    x, y, _ = _table(name)
+    share = 0.2 if name == "isolet" else 0.5
+    train, test, wanted, truth = train_test_split(x, y, test_size=share, stratify=y, random_state=0)
+    mine, peers = _both(train, wanted, 50, budget, boruta=False)
+
+    def accuracy(columns: list[int] | None) -> float:
+        if columns is None:
+            return float("nan")
+        forests = [ExtraTreesClassifier(100, random_state=s).fit(train[:, columns], wanted) for s in range(3)]
+        return float(np.mean([forest.score(test[:, columns], truth) for forest in forests]))
+
+    reached = {tried.name: accuracy(tried.columns) for tried in mine + peers}
+    work = f"{name}, {len(train):,} x {x.shape[1]:,}: accuracy of a forest on 50 columns, {len(test)} other rows"
+    return _row(work, mine, peers, reached, "", True)
+
+
+def _row(work: str, mine: list[Tried], peers: list[Tried], reached: dict[str, float], unit: str, goal: bool) -> Row:
+    best = max((t for t in mine if not t.failed), key=lambda t: reached[t.name])
+    theirs = max((t for t in peers if not t.failed), key=lambda t: reached[t.name], default=None)
+    short = {t.name: f"{t.name} {t.failed or f'{reached[t.name]:.3g}'} ({t.seconds:.1f} s)" for t in mine + peers}
+    note = f"{unit}here: " + ", ".join(short[t.name] for t in mine)
+    note += "; others: " + (", ".join(short[t.name] for t in peers) or "not installed")
+    target = Target(most=0.0, unit="below the best peer") if theirs and goal else Target()
+    return Row(
+        f"{work} ({best.name})",
+        best.seconds,
+        theirs.name if theirs else "other selectors",
+        theirs.seconds if theirs else None,
+        target,
+        value=reached[theirs.name] - reached[best.name] if theirs else None,
+        note=note,
+    )
+
+
+def _both(
+    x: NDArray[np.float64], y: NDArray[np.intp], k: int, budget: int, boruta: bool
+) -> tuple[list[Tried], list[Tried]]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mine = [_tried(name, selector, x, y, k) for name, selector in _selectors(k, boruta)]
+    python = _child.python_with("boruta", SELECTORS)
+    if not python:
+        return mine, []
+    with tempfile.TemporaryDirectory(prefix="covey-bench-") as folder:
+        path = str(Path(folder) / "data.npz")
+        np.savez(path, x=x, y=y)
+        code = _PEERS.format(path=path, k=k, budget=budget, boruta=boruta)
+        return mine, [Tried(*said) for said in _child.run(code, python, timeout=3600.0).said]
+
+
+def _selectors(k: int, all_relevant: bool) -> list[tuple[str, Callable[[], Any]]]:
+    """covey's selectors for classes; those that need another package are left out where it is missing."""
+    kind: dict[str, Any] = {"target_kind": "categorical"}
+    out: list[tuple[str, Callable[[], Any]]] = [
+        (f"AssociationRanker {measure}", partial(AssociationRanker, measure, k=k, **kind))
+        for measure in ("correlation_ratio", "mutual_information", "distance_correlation")
+    ]
+    out += [
+        ("RedundancyAware", partial(RedundancyAware, k=k, **kind)),
+        ("OMPSelector", partial(OMPSelector, k=k, **kind)),
+        ("FeatureGradientSelector", partial(FeatureGradientSelector, k=k, random_state=0, **kind)),
+    ]
+    if all_relevant:
+        out.append(("AllRelevantSelector", partial(AllRelevantSelector, random_state=0, **kind)))
+    try:
+        from covey.learn import SequentialAttentionSelector
+    except ImportError:
+        return out
+    return [*out, ("SequentialAttention", partial(SequentialAttentionSelector, k, random_state=0, **kind))]
+
+
+def _tried(name: str, selector: Callable[[], Any], x: NDArray[np.float64], y: NDArray[np.intp], k: int) -> Tried:
+    start = time.process_time()
+    try:
+        fitted = selector().fit(x, y)
+    except ValueError as error:
+        return Tried(name, time.process_time() - start, None, failed=str(error)[:60])
+    seconds = time.process_time() - start
+    confirmed = int(fitted.get_support().sum()) if name == "AllRelevantSelector" else None
+    return Tried(name, seconds, np.argsort(fitted.ranking_)[:k].tolist(), confirmed)
