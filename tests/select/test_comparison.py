@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest, SequentialFeatureSelector, f_classif
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import covey
 from covey.engine import LocalEngine
@@ -60,8 +62,8 @@ def test_beats_random_selection_where_size_is_small(compared):
 
 def test_score_of_a_size_is_that_of_a_pipeline_with_selection_inside(planted, compared):
     x, y = planted
-    seeds = np.random.default_rng(1).integers(2**31, size=5 * 4 + 2).tolist()
-    folds = StratifiedKFold(5, shuffle=True, random_state=seeds[-1])
+    seed = int(np.random.default_rng(1).integers(2**31, size=2)[0])
+    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
     pipeline = covey_pipeline(3)
     expected = cross_val_score(pipeline, x, y, cv=folds)
     np.testing.assert_allclose(compared.scores[0, compared.sizes.index(3)], expected, atol=1e-12)
@@ -70,9 +72,6 @@ def test_score_of_a_size_is_that_of_a_pipeline_with_selection_inside(planted, co
 
 
 def covey_pipeline(k):
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     ranker = AssociationRanker("pearson", k=k)
     return make_pipeline(StandardScaler(), ranker, LogisticRegression(max_iter=1000))
 
@@ -142,6 +141,79 @@ def test_selectors_of_scikit_learn(planted):
     np.testing.assert_allclose(found.agreement, found.agreement.T)
 
 
+def test_a_selector_without_an_order_has_no_score_at_fewer_columns():
+    """The effect is nearly all of the last column, so that the first one selected by position is a bad one."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 12))
+    y = 3 * x[:, 11] + 0.3 * x[:, 4] + 0.3 * x[:, 0] + 0.1 * rng.normal(size=200)
+    selectors = {
+        "forward": SequentialFeatureSelector(LinearRegression(), n_features_to_select=3, cv=3),
+        "rfe": RFE(LinearRegression(), n_features_to_select=3),
+    }
+    found = compare_selectors(x, y, selectors, sizes=[1, 2, 3, 6], learner="linear", cv=3, inner_cv=2)
+    assert (
+        np.isnan(found.mean_scores[0]).tolist() == np.isnan(found.stability[0]).tolist() == [True, True, False, False]
+    )
+    assert found.mean_scores[1, 0] > 0.95  # the three of rank 1 are ordered by their coefficients
+    assert not np.isnan(found.nested_scores).any()
+    assert found.table()["score"][0] is None and found.recommended.size == 3
+    few = compare_selectors(x, y, selectors, sizes=[1], learner="linear", cv=3, inner_cv=0)
+    assert "selects 3 columns and does not say which are the best 1" in few.failures["forward"]
+
+
+def test_all_columns_are_no_subset():
+    """Whether a size is the number of columns or not, keeping all is the advice where each is needed."""
+    rng = np.random.default_rng(0)
+    for d in (3, 4):
+        x = rng.normal(size=(120, d))
+        found = compare_selectors(x, x.sum(axis=1), [AssociationRanker("pearson")], learner="linear", cv=3, inner_cv=2)
+        assert (found.recommended.selector, found.recommended.size) == ("all columns", d)
+        np.testing.assert_array_equal(found.recommended.columns, [f"x{j}" for j in range(d)])
+
+
+def test_of_equal_sizes_the_smaller_subset_is_recommended():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(150, 8))
+    y = x[:, 2] + x[:, 5] + 0.1 * rng.normal(size=150)
+
+    def two(X, y, association=None):
+        return np.where(np.isin(np.arange(X.n_columns), [2, 5]), 1.0, np.nan)
+
+    selectors = {"five": AssociationRanker("pearson"), "two": FunctionSelector(two)}
+    found = compare_selectors(x, y, selectors, sizes=[5], learner="linear", cv=3, inner_cv=2)
+    assert (found.recommended.selector, found.recommended.columns) == ("two", ("x2", "x5"))
+
+
+def test_every_random_learner_gets_the_seed(planted):
+    learner = make_pipeline(StandardScaler(), RandomForestClassifier(4))
+    first, again = (
+        compare_selectors(*planted, [AssociationRanker()], sizes=[3], learner=learner, cv=3, inner_cv=0).scores
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, again)
+
+
+def test_scores_do_not_depend_on_whether_nested_ones_are_computed(planted, compared):
+    selectors = {"pearson": AssociationRanker("pearson"), "random": FunctionSelector(shuffled_scores)}
+    plain = compare_selectors(*planted, selectors, learner="linear", random_state=1, inner_cv=0)
+    np.testing.assert_array_equal(plain.scores, compared.scores)
+    assert plain.recommended.columns == compared.recommended.columns
+
+
+def test_groups_of_any_labels(planted):
+    groups = np.arange(240) // 8
+    words = [f"g{g}" for g in groups]
+    column = covey.read({"group": words})["group"]
+    scores = [
+        compare_selectors(
+            *planted, [AssociationRanker()], sizes=[3], cv=3, inner_cv=0, learner="linear", groups=g
+        ).scores
+        for g in (groups, words, column)
+    ]
+    np.testing.assert_array_equal(scores[0], scores[1])
+    np.testing.assert_array_equal(scores[0], scores[2])
+
+
 def test_a_selector_that_fails_is_told_and_the_others_stay():
     table = covey.read("covey:adult").sample(200, 0)
     y = table["income-per-year"]
@@ -194,6 +266,8 @@ def test_groups_stay_together():
     ("change", "message"),
     [
         ({"sizes": [0]}, "sizes must be whole numbers from 1"),
+        ({"sizes": [2.5]}, "sizes must be whole numbers from 1"),
+        ({"sizes": []}, "sizes must be whole numbers from 1"),
         ({"sizes": [13]}, "sizes go up to 13, but only 12 columns vary"),
         ({"cv": 1}, "cv must be at least 2"),
         ({"inner_cv": 1}, "inner_cv 0 or at least 2"),
@@ -203,6 +277,17 @@ def test_groups_stay_together():
         ({"selectors": {"all columns": AssociationRanker()}}, "name of the baseline"),
         ({"groups": [1, 2]}, "groups has 2 entries"),
         ({"groups": [1] * 240}, "groups has 1 groups, too few"),
+        ({"groups": [None] * 9 + [1] * 231}, "groups has 9 missing values"),
+        ({"groups": np.repeat([1, 2], 120), "cv": 2}, "inner_cv=3 folds need as many groups, but the rows to split"),
+        ({"groups": np.repeat([1, 2, 3], [236, 2, 2]), "cv": 3, "y": [0, 1] * 118 + [0] * 4}, "gets no test rows|all"),
+        ({"y": (np.arange(240) > 229).astype(int), "groups": np.arange(240) // 10, "cv": 4}, "all have the class '0'"),
+        ({"y": [0, 0] + [1] * 238, "cv": 2}, "of inner_cv=3 all have the class '1'; lower inner_cv"),
+        ({"cv": StratifiedKFold(3)}, "cv must be at least 2 folds"),
+        ({"min_stability": np.nan}, "min_stability must be a number"),
+        (
+            {"X": np.random.default_rng(0).normal(size=(8, 2)), "y": np.arange(8) / 3, "cv": 2},
+            "r2 is undefined on the 1",
+        ),
         ({"y": [0] * 240}, "y has a single class"),
         ({"y": [0, 1]}, "X has 240 rows and y has 2"),
         ({"y": [0, 0] + [1] * 238}, "classes with fewer rows than cv=5: '0' \\(2\\)"),

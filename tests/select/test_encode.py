@@ -39,6 +39,12 @@ def test_unseen_levels_and_gaps_are_zeros():
     assert np.isfinite(encoded).all()
 
 
+def test_a_gap_in_a_row_that_was_not_seen_is_filled_with_the_median():
+    numbers = read({"x": [1001.0, 1002.0, 1003.0, np.nan]})
+    encoded = Encoding.fit(numbers, np.arange(3)).apply(numbers)
+    np.testing.assert_allclose(encoded[:, 0], [-(1.5**0.5), 0.0, 1.5**0.5, 0.0], atol=1e-12)
+
+
 def test_rare_levels_are_pooled():
     words = read({"word": [f"w{i % 60}" for i in range(6000)]}, kinds={"word": "categorical"})
     assert len(Encoding.fit(words, np.arange(6000)).owner) == MOST_LEVELS

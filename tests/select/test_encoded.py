@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 from sklearn.feature_selection import RFE, SelectKBest, SequentialFeatureSelector, VarianceThreshold, f_classif
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from covey.select import AssociationRanker, EncodedSelector, InfiniteSelector, OMPSelector
+from covey.select import AssociationRanker, EncodedSelector, InfiniteSelector, OMPSelector, RedundancyAware
 from covey.table import read
 
 
@@ -61,6 +61,27 @@ def test_complete_numbers_are_left_as_they_are():
     found = EncodedSelector(VarianceThreshold(0.5), k="all").fit(x)
     assert np.isnan(found.scores_).tolist() == [False, False, True]
     assert found.reasons_[2].startswith("not selected")
+
+
+@pytest.mark.parametrize("selector", [OMPSelector(), RedundancyAware("pearson", "pearson")])
+def test_one_column_of_many_levels_leaves_places_for_others(selector):
+    rng = np.random.default_rng(0)
+    level = rng.integers(25, size=1500)
+    a, b, c = rng.normal(size=(3, 1500))
+    table = read({"zip": np.array([f"z{i:02d}" for i in range(25)])[level], "a": a, "b": b, "c": c})
+    y = 5 * rng.normal(size=25)[level] + 0.1 * a + 0.05 * b + 0.1 * rng.normal(size=1500)
+    found = EncodedSelector(selector, k=3).fit(table, y)
+    assert len(found.get_feature_names_out()) == 3 and found.scores_[0] == np.nanmax(found.scores_)
+
+
+def test_columns_of_one_rank_are_ordered_by_the_estimator_where_it_can_be():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 6))
+    y = 3 * x[:, 5] + x[:, 2] + 0.3 * x[:, 0] + 0.1 * rng.normal(size=200)
+    ordered = EncodedSelector(RFE(LinearRegression(), n_features_to_select=3), k="all").fit(x, y)
+    assert np.argsort(ordered.ranking_)[:3].tolist() == [5, 2, 0] and ordered.n_unordered_ == 0
+    search = SequentialFeatureSelector(LinearRegression(), n_features_to_select=3, cv=3)
+    assert EncodedSelector(search, k="all").fit(x, y).n_unordered_ == 3
 
 
 @parametrize_with_checks([EncodedSelector(SelectKBest(k="all"), k="all")])

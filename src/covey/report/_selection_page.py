@@ -92,7 +92,11 @@ def _curve(comparison: SelectorComparison) -> dict[str, Any]:
     series: list[dict[str, Any]] = [
         {
             "algorithm": name,
-            "points": [[size, float(m), float(e)] for size, m, e in zip(comparison.sizes, means[s], errors[s])],
+            "points": [
+                [size, float(m), float(e)]
+                for size, m, e in zip(comparison.sizes, means[s], errors[s])
+                if not np.isnan(m)
+            ],
         }
         for s, name in enumerate(comparison.names)
     ]

@@ -52,8 +52,10 @@ class Encoding:
         block = _block(table, numbers)[rows]
         gaps = np.isnan(block)
         fill = np.zeros(len(numbers))
-        some = gaps.any(axis=0) & ~gaps.all(axis=0)
-        fill[some] = np.nanmedian(block[:, some], axis=0)
+        some, known = gaps.any(axis=0) & ~gaps.all(axis=0), ~gaps.all(axis=0)
+        if len(rows):
+            fill[known] = np.median(block[:, known], axis=0)  # other rows may have gaps where these have none
+            fill[some] = np.nanmedian(block[:, some], axis=0)
         block = np.where(gaps, fill, block)
         scale = block.std(axis=0)
         levels = tuple((int(j), _frequent(table.columns()[j].values[rows])) for j in np.flatnonzero(words))

@@ -32,6 +32,16 @@ STEADY = 0.6  # Nogueira et al. call stability above 0.75 excellent and below 0.
 ALL = "all columns"
 
 
+class FoldError(ValueError):
+    """Folds on which a learner cannot be fitted or scored.
+
+    Examples
+    --------
+    >>> issubclass(FoldError, ValueError)
+    True
+    """
+
+
 @dataclass(frozen=True)
 class Recommendation:
     """The smallest steady subset whose score is within one standard error of the best.
@@ -82,16 +92,17 @@ class SelectorComparison:
     sizes : tuple of int
         Numbers of columns.
     features : tuple of str
-        Columns of `X` that vary.
+        Columns of `X` that vary and are no identifiers or free text.
     scoring, learner : str
     scores : ndarray of shape (n_selectors, n_sizes, n_folds)
-        Score on the fold's test rows of a learner that saw the training rows of the columns selected from these rows.
+        Score on the fold's test rows of a learner that saw the training rows of the columns selected from these rows;
+        NaN where a selector gives more columns than the size and no order among them.
     all_scores : ndarray of shape (n_folds,)
         With all columns.
     nested_scores : ndarray of shape (n_selectors, n_folds)
         With the size chosen within the training rows; NaN if not computed.
     stability : ndarray of shape (n_selectors, n_sizes)
-        Of the folds' subsets (`selection_stability`).
+        Of the folds' subsets (`selection_stability`); NaN where there is no score.
     agreement : ndarray of shape (n_selectors, n_selectors)
         Mean over the folds of the `selection_stability` of two selectors' subsets of the recommended size.
     seconds : ndarray of shape (n_selectors,)
@@ -200,7 +211,8 @@ def compare_selectors(
     selectors : mapping of str to selector, or sequence of selectors
         Selectors of covey or scikit-learn. Those with a ranking (``ranking_``, ``scores_``, or a fitted estimator with
         importances or coefficients) are cut at every size; one that gives fewer columns counts with those at larger
-        sizes. One that needs complete numbers sees encoded columns (`EncodedSelector`).
+        sizes, and has no score at smaller ones if it does not say which are the best. One that needs complete numbers
+        sees encoded columns (`EncodedSelector`).
     sizes : sequence of int, optional
         Numbers of columns; by default 1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 100 as far as there are columns.
     learner : {"forest", "linear", "boosting", "neighbours"} or estimator
@@ -208,6 +220,7 @@ def compare_selectors(
         the training rows.
     scoring : str, optional
         A name that scikit-learn knows, higher is better; by default ``"accuracy"`` for classes, ``"r2"`` for numbers.
+        Of two classes the second in sorted order is the positive one.
     cv, inner_cv : int
         Folds, and folds within the training rows; ``inner_cv=0`` leaves the nested scores out, for a quarter of the
         time.
@@ -218,6 +231,7 @@ def compare_selectors(
     target_kind : {"auto", "numeric", "categorical"}
         How to read `y`; ``"auto"``: words and at most 20 distinct whole numbers are classes.
     random_state : int
+        Of the folds, and of every selector and learner in place of its own; in a fold all get the same.
     engine : Engine, ``"local:N"`` or ``"dask://host:port"``, optional
         Where selections run; the result does not depend on it, but for the seconds.
     progress : callable (done, total), optional
@@ -230,7 +244,8 @@ def compare_selectors(
     Raises
     ------
     ValueError
-        If an argument is out of its range, a class has too few rows for the folds, or no selector can be used.
+        If an argument is out of its range, classes or groups are too few for the folds, the score is undefined on a
+        fold's test rows, or no selector can be used.
 
     References
     ----------
@@ -246,7 +261,7 @@ def compare_selectors(
     >>> found.recommended.columns, round(found.recommended.nested_score, 2)
     (('x4', 'x1'), 1.0)
     """
-    table, target = _inputs(X, y, target_kind)
+    table, target = table_and_target(X, y, target_kind)
     named = _named(selectors)
     columns = [column.name for column in table.columns() if not unusable(column)]
     if not columns:
@@ -255,9 +270,9 @@ def compare_selectors(
     counts = _checked_sizes(sizes, len(columns))
     score = scoring or ("accuracy" if target.is_coded else "r2")
     task = _Task(usable, target, counts, learner_for(learner, target), score)
-    groups = None if groups is None else np.asarray(groups)
-    _check_folds(cv, inner_cv, target, groups)
-    plan = _plan(task, named, cv, inner_cv, groups, random_state)
+    _check_folds(cv, inner_cv, min_stability, target)
+    group = None if groups is None else _group_codes(groups, table.n_rows, cv)
+    plan = _plan(task, named, cv, inner_cv, group, random_state)
     runs = _run(plan, resolve(engine), progress)
     label = learner if isinstance(learner, str) else type(learner).__name__
     return _collected(task, named, runs, cv, inner_cv, min_stability, label)
@@ -292,15 +307,17 @@ class _Run:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What one selection gave: columns best first, the scores by size, seconds, and why it failed."""
+    """What one selection gave: columns best first (the first few without an order), scores by size, seconds."""
 
     order: NDArray[np.intp]
     scores: Array
     seconds: float
     failure: str = ""
+    n_unordered: int = 0
 
 
-def _inputs(X: Any, y: Any, target_kind: TargetKind) -> tuple[FeatureTable, Column]:
+def table_and_target(X: Any, y: Any, target_kind: TargetKind = "auto") -> tuple[FeatureTable, Column]:
+    """Columns and a target that varies, of the same rows; counts in an array are no identifiers."""
     table = read(X)
     if isinstance(X, np.ndarray) and X.dtype.kind in "iuf":
         table = read(table, kinds=dict.fromkeys(table.of_kind("id"), "numeric"))
@@ -332,9 +349,10 @@ def _named(selectors: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:
 def _checked_sizes(sizes: Sequence[int] | None, n_columns: int) -> tuple[int, ...]:
     if sizes is None:
         return tuple(k for k in SIZES if k <= n_columns)
-    counts = tuple(sorted({int(k) for k in sizes}))
-    if not counts or counts[0] < 1:
-        raise ValueError(f"sizes must be whole numbers from 1, got {list(sizes)}")
+    given = np.atleast_1d(np.asarray(sizes))
+    if not len(given) or given.dtype.kind not in "iu" or given.min() < 1:
+        raise ValueError(f"sizes must be whole numbers from 1, got {sizes}")
+    counts = tuple(np.unique(given).tolist())
     if counts[-1] > n_columns:
         raise ValueError(f"sizes go up to {counts[-1]}, but only {n_columns} columns vary; lower them")
     return counts
@@ -364,21 +382,37 @@ def learner_for(learner: str | Any, target: Column) -> Any:
     return LogisticRegression(max_iter=1000) if is_class else Ridge()
 
 
-def _check_folds(cv: int, inner_cv: int, target: Column, groups: NDArray[Any] | None) -> None:
-    if cv < 2 or inner_cv < 0 or inner_cv == 1:
-        raise ValueError(f"cv must be at least 2, and inner_cv 0 or at least 2; got {cv} and {inner_cv}")
-    if groups is not None:
-        if len(groups) != len(target.values):
-            raise ValueError(f"groups has {len(groups)} entries, but X has {len(target.values)} rows")
-        if len(np.unique(groups)) < cv:
-            raise ValueError(f"groups has {len(np.unique(groups))} groups, too few for cv={cv}")
-    if target.is_coded and groups is None:
+def _check_folds(cv: int, inner_cv: int, min_stability: float, target: Column) -> None:
+    if not all(isinstance(n, int | np.integer) for n in (cv, inner_cv)) or cv < 2 or inner_cv < 0 or inner_cv == 1:
+        raise ValueError(f"cv must be at least 2 folds, and inner_cv 0 or at least 2; got {cv} and {inner_cv}")
+    if np.isnan(min_stability):
+        raise ValueError("min_stability must be a number, not NaN")
+    if target.is_coded:
         counts = np.bincount(target.values)
-        few = [f"{target.categories[c]!r} ({counts[c]})" for c in np.flatnonzero((counts < cv) & (counts > 0))]  # type: ignore[index]
+        few = [f"{_label(target, int(c))} ({counts[c]})" for c in np.flatnonzero((counts < cv) & (counts > 0))]
         if few:
             raise ValueError(f"classes with fewer rows than cv={cv}: {', '.join(few[:5])}; lower cv or drop them")
     if len(target.values) < 2 * cv:
         raise ValueError(f"{len(target.values)} rows are too few for cv={cv}")
+
+
+def _label(target: Column, code: int) -> str:
+    return repr((target.categories or ())[code])
+
+
+def _group_codes(groups: Any, n_rows: int, cv: int) -> Rows:
+    """Groups of rows as numbers, in the order in which they appear."""
+    labels = np.asarray(groups.labels() if isinstance(groups, Column) else groups).tolist()
+    if not isinstance(labels, list) or len(labels) != n_rows:
+        raise ValueError(f"groups has {np.size(labels)} entries, but X has {n_rows} rows")
+    n_missing = sum(label is None or label != label for label in labels)
+    if n_missing:
+        raise ValueError(f"groups has {n_missing} missing values; give each of these rows a group")
+    place: dict[Any, int] = {}
+    codes = np.array([place.setdefault(label, len(place)) for label in labels], dtype=np.intp)
+    if len(place) < cv:
+        raise ValueError(f"groups has {len(place)} groups, too few for cv={cv}; lower cv")
+    return codes
 
 
 def folds_of(
@@ -396,26 +430,48 @@ def folds_of(
 
 
 def _plan(
-    task: _Task, named: Mapping[str, Any], cv: int, inner_cv: int, groups: NDArray[Any] | None, random_state: int
+    task: _Task, named: Mapping[str, Any], cv: int, inner_cv: int, groups: Rows | None, random_state: int
 ) -> list[_Run]:
     """Every selection to be made: each selector in each fold, in each inner fold, and from all rows."""
-    seeds = np.random.default_rng(random_state).integers(2**31, size=cv * (inner_cv + 1) + 2).tolist()
-    is_class = task.target.is_coded
-    splits: list[tuple[int, int, Rows, Rows]] = []
-    for fold, (train, test) in enumerate(folds_of(task.y, is_class, groups, cv, seeds[-1])):
-        splits.append((fold, -1, train, test))
-        if inner_cv:
-            part = None if groups is None else groups[train]
-            inner = folds_of(task.y[train], is_class, part, inner_cv, seeds[-1])
-            splits += [(fold, i, train[a], train[b]) for i, (a, b) in enumerate(inner)]
+    rng = np.random.default_rng(random_state)
+    spread, last = rng.integers(2**31, size=2).tolist()
+    outer_seeds = rng.integers(2**31, size=cv).tolist()
+    inner_seeds = rng.integers(2**31, size=(cv, inner_cv)).tolist()
     everyone = [(ALL, None), *named.items()]
-    runs = [
-        _Run(task, name, selector, fold, inner, train, test, seeds[fold * (inner_cv + 1) + inner + 1])
-        for fold, inner, train, test in splits
-        for name, selector in everyone
-    ]
+    runs = []
+    for fold, (train, test) in enumerate(_checked_folds(task, np.arange(len(task.y)), groups, cv, spread, "cv")):
+        splits = [(-1, train, test, outer_seeds[fold])]
+        if inner_cv:
+            parts = _checked_folds(task, train, groups, inner_cv, spread, "inner_cv")
+            splits += [(i, *part, inner_seeds[fold][i]) for i, part in enumerate(parts)]
+        runs += [
+            _Run(task, name, selector, fold, inner, learned, held, seed)
+            for inner, learned, held, seed in splits
+            for name, selector in everyone
+        ]
     rows, none = np.arange(task.table.n_rows), np.empty(0, dtype=np.intp)
-    return runs + [_Run(task, name, selector, -1, -1, rows, none, seeds[-2]) for name, selector in named.items()]
+    return runs + [_Run(task, name, selector, -1, -1, rows, none, last) for name, selector in named.items()]
+
+
+def _checked_folds(
+    task: _Task, rows: Rows, groups: Rows | None, n: int, seed: int, argument: str
+) -> list[tuple[Rows, Rows]]:
+    """Folds of some rows on which a learner can be fitted."""
+    y, part = task.y[rows], None if groups is None else groups[rows]
+    mend = "lower cv" if argument == "cv" else "lower inner_cv (0 leaves the nested scores out)"
+    mend += "" if groups is None else ", or make other groups"
+    n_units = len(rows) if part is None else len(np.unique(part))
+    if n_units < n:
+        units = "rows" if part is None else "groups"
+        raise FoldError(f"{argument}={n} folds need as many {units}, but the rows to split hold {n_units}; {mend}")
+    folds = folds_of(y, task.target.is_coded, part, n, seed)
+    for train, test in folds:
+        if not len(test):
+            raise FoldError(f"a fold of {argument}={n} gets no test rows, as groups are few or large; {mend}")
+        if task.target.is_coded and (y[train] == y[train[0]]).all():
+            only = _label(task.target, y[train[0]])
+            raise FoldError(f"the training rows of a fold of {argument}={n} all have the class {only}; {mend}")
+    return [(rows[train], rows[test]) for train, test in folds]
 
 
 def _run(plan: list[_Run], engine: Engine, progress: Progress | None) -> dict[tuple[str, int, int], _Found]:
@@ -433,27 +489,39 @@ def _run(plan: list[_Run], engine: Engine, progress: Progress | None) -> dict[tu
 def _select_and_score(run: _Run) -> _Found:
     task = run.task
     sizes = task.sizes if run.selector is not None else (task.table.n_columns,)
-    start = perf_counter()
+    start, n_unordered = perf_counter(), 0
     try:
         if run.selector is None:
             order = np.arange(task.table.n_columns)
         else:
-            order = column_order(run.selector, task.table, task.target, run.train, run.seed, max(sizes))
+            order, n_unordered = _fitted_order(run.selector, task.table, task.target, run.train, run.seed, max(sizes))
     except Exception as error:  # one selector's failure must not cost the others' results
-        nothing = np.full(len(sizes), np.nan)
-        return _Found(np.empty(0, dtype=np.intp), nothing, np.nan, f"{type(error).__name__}: {error}")
+        return _failed(f"{type(error).__name__}: {error}")
     seconds = perf_counter() - start
     if not len(order):
-        return _Found(order, np.full(len(sizes), np.nan), seconds, "it selects no column")
+        return _failed("it selects no column")
+    if n_unordered > max(sizes):
+        return _failed(f"it selects {n_unordered} columns and does not say which are the best {max(sizes)}")
+    kept = [max(n_unordered, min(size, len(order))) for size in sizes]
     if not len(run.test):
-        return _Found(order, np.full(len(sizes), np.nan), seconds)
+        return _Found(order, np.full(len(sizes), np.nan), seconds, n_unordered=n_unordered)
     encoding = Encoding.fit(task.table, run.train)
     encoded = encoding.apply(task.table)
     of_size: dict[int, float] = {}
-    for size in {min(size, len(order)) for size in sizes}:
+    for size in set(kept):
         held = encoded[:, np.isin(encoding.owner, order[:size])]
         of_size[size] = held_out_score(task.learner, held, task.y, run.train, run.test, task.scoring, run.seed)
-    return _Found(order, np.array([of_size[min(size, len(order))] for size in sizes]), seconds)
+    if np.isnan(list(of_size.values())).any():
+        inner = "cv" if run.inner < 0 else "inner_cv"
+        raise FoldError(
+            f"{task.scoring} is undefined on the {len(run.test)} test rows of a fold; lower {inner}, or choose another "
+            "scoring"
+        )
+    return _Found(order, np.array([of_size[size] for size in kept]), seconds, n_unordered=n_unordered)
+
+
+def _failed(why: str) -> _Found:
+    return _Found(np.empty(0, dtype=np.intp), np.empty(0), np.nan, why)
 
 
 def column_order(selector: Any, table: FeatureTable, target: Column, train: Rows, seed: int, most: int) -> Rows:
@@ -470,24 +538,35 @@ def column_order(selector: Any, table: FeatureTable, target: Column, train: Rows
     most : int
         How many of the first columns will be used.
     """
+    return _fitted_order(selector, table, target, train, seed, most)[0]
+
+
+def _fitted_order(
+    selector: Any, table: FeatureTable, target: Column, train: Rows, seed: int, most: int
+) -> tuple[Rows, int]:
+    """`column_order`, and how many of the first columns have no order among them."""
     y = Column(target.name, target.kind, target.values[train], target.categories)
     seeded = _seeded(selector, seed, most)
     if not takes(seeded, table):
         seeded = EncodedSelector(seeded, k=most)
     seeded._rank(table.take(train), y)
     order = np.argsort(seeded.ranking_, kind="stable")
-    return order[~np.isnan(seeded.scores_[order])]
+    return order[~np.isnan(seeded.scores_[order])], getattr(seeded, "n_unordered_", 0)
 
 
 def _seeded(selector: Any, seed: int, most: int) -> Any:
     """A clone with this seed and one thread that ranks at least `most` columns."""
     out = clone(selector)
     known = out.get_params(deep=True)
-    given: dict[str, Any] = {name: seed for name in known if name.split("__")[-1] == "random_state"}
+    given = _seeds(known, seed)
     if isinstance(out, RankingSelector):
         given |= {"engine": LocalEngine(1)} if "engine" in known else {}
         given |= {"k": most, "threshold": None} if "k" in known else {}
     return out.set_params(**given)
+
+
+def _seeds(params: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    return {name: seed for name in params if name.split("__")[-1] == "random_state"}
 
 
 def held_out_score(
@@ -495,8 +574,7 @@ def held_out_score(
 ) -> float:
     """Score on the test rows of a learner fitted on the training rows."""
     learner = clone(learner)
-    if "random_state" in learner.get_params():
-        learner.set_params(random_state=seed)
+    learner.set_params(**_seeds(learner.get_params(deep=True), seed))
     learner.fit(encoded[train], y[train])
     return float(get_scorer(scoring)(learner, encoded[test], y[test]))
 
@@ -512,9 +590,16 @@ class _View:
     min_stability: float
 
     @cached_property
-    def scores(self) -> Array:
-        """Shape (n_selectors, n_sizes, n_folds)."""
+    def applied(self) -> Array:
+        """Scores of what a selector gives when it is asked for a size, shape (n_selectors, n_sizes, n_folds)."""
         return np.array([[self.runs[name, *fold].scores for fold in self.folds] for name in self.names]).swapaxes(1, 2)
+
+    @cached_property
+    def scores(self) -> Array:
+        """`applied`, NaN where that is more columns than the size."""
+        sizes = np.array(self.task.sizes)[:, None]
+        fewest = np.array([[self.runs[name, *fold].n_unordered for fold in self.folds] for name in self.names])
+        return np.where(sizes >= fewest[:, None], self.applied, np.nan)
 
     @cached_property
     def all_scores(self) -> Array:
@@ -524,12 +609,23 @@ class _View:
     @cached_property
     def stability(self) -> Array:
         """Shape (n_selectors, n_sizes)."""
-        return np.array([[_alike(self.subsets(name, size)) for size in self.task.sizes] for name in self.names])
+        known = np.array([[_alike(self.subsets(name, size)) for size in self.task.sizes] for name in self.names])
+        return np.where(np.isnan(_mean(self.scores)), np.nan, known)
+
+    @cached_property
+    def counts(self) -> Array:
+        """Mean number of selected columns, shape (n_selectors, n_sizes)."""
+        return np.array(
+            [[self.subsets(name, size).sum(axis=1).mean() for size in self.task.sizes] for name in self.names]
+        )
 
     def subsets(self, name: str, size: int) -> NDArray[np.bool_]:
         """What a selector selects in each fold, shape (n_folds, n_features)."""
-        columns = np.arange(self.task.table.n_columns)
-        return np.array([np.isin(columns, self.runs[name, *fold].order[:size]) for fold in self.folds])
+        chosen = np.zeros((len(self.folds), self.task.table.n_columns), dtype=bool)
+        for row, fold in zip(chosen, self.folds):
+            run = self.runs[name, *fold]
+            row[run.order[: max(size, run.n_unordered)]] = True
+        return chosen
 
     def agreement(self, size: int) -> Array:
         """Shape (n_selectors, n_selectors)."""
@@ -548,12 +644,12 @@ class _View:
         top = np.unravel_index(np.nanargmax(means), means.shape)
         if means[top] > best:
             best, error = float(means[top]), float(errors[top])
-        near = means >= best - error
+        near = (means >= best - error) & (self.counts < self.task.table.n_columns)
         steady = near & (self.stability >= self.min_stability)
         candidates = np.argwhere(steady if steady.any() else near)
         if not len(candidates):
             return None
-        s, k = min(candidates, key=lambda c: (self.task.sizes[c[1]], -means[tuple(c)]))
+        s, k = min(candidates, key=lambda c: (self.counts[tuple(c)], -means[tuple(c)]))
         return int(s), int(k)
 
 
@@ -575,8 +671,8 @@ def _collected(
     for fold in range(cv) if inner_cv else ():
         inner = _View(task, runs, names, tuple((fold, i) for i in range(inner_cv)), min_stability)
         for s in range(len(names)):
-            nested[s, fold] = outer.scores[s, inner.size_within_one_error(s), fold]
-        honest[fold] = outer.all_scores[fold] if inner.choice is None else outer.scores[(*inner.choice, fold)]
+            nested[s, fold] = outer.applied[s, inner.size_within_one_error(s), fold]
+        honest[fold] = outer.all_scores[fold] if inner.choice is None else outer.applied[(*inner.choice, fold)]
     recommended = _recommendation(outer, honest)
     return SelectorComparison(
         names=names,
@@ -638,5 +734,5 @@ def _error(scores: Array) -> Array:
 
 def _one_standard_error(means: Array, errors: Array) -> int:
     """Position of the first of one selector's sizes whose score is within one standard error of the best."""
-    best = int(np.argmax(means))
+    best = int(np.nanargmax(means))
     return int(np.flatnonzero(means >= means[best] - errors[best])[0])

@@ -29,7 +29,7 @@ class EncodedSelector(RankingSelector):
     ----------
     selector : RankingSelector, or a scikit-learn selector
         Of one of scikit-learn, scores or ranks are used (``scores_``, ``ranking_``, or importances or coefficients of
-        its fitted estimator); without any, the columns that it selects.
+        its fitted estimator); without any, the columns that it selects, which then share a score.
     k : int, float, "elbow" or "all"
         Keep the best `k`, this share of the columns with a score, those before the elbow of the scores, or all.
     threshold : float, optional
@@ -47,6 +47,8 @@ class EncodedSelector(RankingSelector):
         Why a score is undefined, ``""`` where it is defined.
     ranking_ : ndarray of shape (n_features_in_,), int64
         1 is the best.
+    n_unordered_ : int
+        How many of the first columns share their rank, as the selector does not say which are the best; else 0.
     selector_ : selector
         Fitted on the encoded columns.
 
@@ -79,25 +81,35 @@ class EncodedSelector(RankingSelector):
     ) -> Array | Scores:
         encoding = Encoding.fit(table, np.arange(table.n_rows), scaled=False)
         encoded = encoding.apply(table)
-        self.selector_ = self._inner(encoded.shape[1])
-        if isinstance(self.selector_, RankingSelector):
-            self.selector_._rank(encoded, target)
-            scores = self.selector_.scores_
-            order = np.argsort(self.selector_.ranking_, kind="stable")
-            order = order[~np.isnan(scores[order])]
-        else:
-            self.selector_.fit(encoded, None if target is None else target.values)
-            scores, order = _scores_of(self.selector_, encoded.shape[1])
-        return _by_owner(scores, order, encoding.owner, table.n_columns)
+        n_encoded = encoded.shape[1]
+        whole = self.threshold is None and isinstance(self.k, int | np.integer)
+        wanted = min(int(self.k), table.n_columns) if whole else table.n_columns
+        depth = min(n_encoded, PARTS * wanted) if whole and _is_cut(self.selector) else n_encoded
+        while True:
+            scores, order, n_unordered = self._ranked_parts(encoded, target, depth)
+            found = _by_owner(scores, order, encoding.owner, table.n_columns)
+            if len(found.order or ()) >= wanted or len(order) < depth or depth == n_encoded:
+                break
+            depth = min(n_encoded, 2 * depth)  # the parts of few columns took all places
+        self.n_unordered_ = len(np.unique(encoding.owner[order[:n_unordered]]))
+        return found
 
-    def _inner(self, n_encoded: int) -> Any:
-        """A clone of the selector that ranks deep enough."""
+    def _ranked_parts(self, encoded: Array, target: Column | None, depth: int) -> tuple[Array, NDArray[np.intp], int]:
+        """Scores of the encoded columns, those with a score best first, and how many of the first have no order."""
+        self.selector_ = self._inner(depth if depth < encoded.shape[1] else "all")
+        if not isinstance(self.selector_, RankingSelector):
+            self.selector_.fit(encoded, None if target is None else target.values)
+            return _scores_of(self.selector_, encoded.shape[1])
+        self.selector_._rank(encoded, target)
+        order = np.argsort(self.selector_.ranking_, kind="stable")
+        return self.selector_.scores_, order[~np.isnan(self.selector_.scores_[order])], 0
+
+    def _inner(self, depth: Cut) -> Any:
+        """A clone of the selector that ranks so deep."""
         inner = clone(self.selector)
-        known = inner.get_params(deep=False)
-        if isinstance(inner, RankingSelector) and "k" in known:
-            whole = self.threshold is None and isinstance(self.k, int | np.integer)
-            inner.set_params(k=min(n_encoded, PARTS * int(self.k)) if whole else "all", threshold=None)
-        if self.engine is not None and "engine" in known:
+        if _is_cut(inner):
+            inner.set_params(k=depth, threshold=None)
+        if self.engine is not None and "engine" in inner.get_params(deep=False):
             inner.set_params(engine=self.engine)
         return inner
 
@@ -112,6 +124,11 @@ class EncodedSelector(RankingSelector):
         return super()._as_target(y, n_rows)
 
 
+def _is_cut(selector: Any) -> bool:
+    """Whether a selector is told how many columns to rank."""
+    return isinstance(selector, RankingSelector) and "k" in selector.get_params(deep=False)
+
+
 def takes(selector: Any, table: FeatureTable) -> bool:
     """Whether a selector takes the columns of a table as they are."""
     if not isinstance(selector, RankingSelector):
@@ -122,30 +139,42 @@ def takes(selector: Any, table: FeatureTable) -> bool:
     )
 
 
-def _scores_of(selector: Any, n: int) -> tuple[Array, NDArray[np.intp]]:
-    """Scores of a fitted selector of scikit-learn, and the columns that have one, best first."""
+def _scores_of(selector: Any, n: int) -> tuple[Array, NDArray[np.intp], int]:
+    """Scores of a fitted selector, the columns that have one best first, and how many of the first have no order."""
+    n_unordered = 0
+    weights = _weights(selector, np.ones(n, dtype=bool))
     if getattr(selector, "scores_", None) is not None and np.shape(selector.scores_) == (n,):
         scores = np.asarray(selector.scores_, dtype=np.float64)
-    elif hasattr(selector, "ranking_") and np.count_nonzero(selector.ranking_ == 1) == 1:
+    elif hasattr(selector, "ranking_"):
         scores = 1.0 / np.asarray(selector.ranking_, dtype=np.float64)
+        n_unordered = _split_first(scores, selector)
+    elif weights is not None:
+        scores = weights
     else:
         scores = np.full(n, np.nan)
-        weights = _weights(selector, n)
-        if weights is None:
-            scores[selector.get_support()] = 1.0
-        else:
-            scores = weights
+        scores[selector.get_support()] = 1.0
+        n_unordered = int(np.count_nonzero(scores == 1.0))
     order = np.argsort(-scores, kind="stable")
-    return scores, order[~np.isnan(scores[order])]
+    return scores, order[~np.isnan(scores[order])], n_unordered if n_unordered > 1 else 0
 
 
-def _weights(selector: Any, n: int) -> Array | None:
-    """Importances or coefficients of the one estimator that a selector such as `SelectFromModel` fitted."""
+def _split_first(scores: Array, selector: Any) -> int:
+    """Order the columns of rank 1 by the estimator that was fitted to them; how many they are if none was."""
+    first = scores == 1.0
+    weights = _weights(selector, first)
+    if weights is None:
+        return int(np.count_nonzero(first))
+    scores[first] += weights / max(weights.max(initial=0.0), np.finfo(np.float64).tiny)
+    return 0
+
+
+def _weights(selector: Any, of: NDArray[np.bool_]) -> Array | None:
+    """Importances or coefficients of the estimator that a selector such as `SelectFromModel` fitted to some columns."""
     if hasattr(selector, "n_features_to_select_"):  # of a search, the last estimator is not about all columns
         return None
     for attribute in ("feature_importances_", "coef_"):
         values = getattr(getattr(selector, "estimator_", None), attribute, None)
-        if values is not None and np.shape(values)[-1] == n:
+        if values is not None and np.shape(values)[-1] == np.count_nonzero(of):
             return np.linalg.norm(np.atleast_2d(values), axis=0)
     return None
 
