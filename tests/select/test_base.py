@@ -187,6 +187,12 @@ def test_clone_pickle_and_duplicate_columns():
     assert again.scores_[0] == again.scores_[2] and again.ranking_.tolist() == [1, 3, 2]
 
 
+def test_a_share_of_the_columns_is_not_lost_to_rounding():
+    x = np.random.default_rng(0).normal(size=(9, 100))
+    for k in (0.07, 0.29, 0.57, 0.58):
+        assert AssociationRanker("pearson", k=k).fit(x, np.arange(9) / 2).get_support().sum() == round(100 * k)
+
+
 @pytest.mark.parametrize(
     "y, kind",
     [
@@ -200,6 +206,7 @@ def test_clone_pickle_and_duplicate_columns():
         (pd.Series(["x", "y"], dtype="category"), "boolean"),
         (pl.Series(["x", "y", "z"]), "categorical"),
         (np.array(["2020-01-01", "2021-01-01"], dtype="datetime64[D]"), "numeric"),
+        (Column("day", "datetime", np.array([1e9, 2e9])), "numeric"),
     ],
 )
 def test_kind_of_a_target(y, kind):
@@ -210,6 +217,7 @@ def test_kind_of_a_target_can_be_told():
     assert target_column([1, 2, 3], "numeric").values.tolist() == [1.0, 2.0, 3.0]
     column = target_column([2.5, 1.5, 2.5], "categorical")
     assert column.categories == ("1.5", "2.5") and column.values.tolist() == [1, 0, 1]
+    assert target_column([1234567.0, 1234568.0]).categories == ("1234567", "1234568")
     with pytest.raises(ValueError, match="target_kind must be"):
         target_column([1, 2], "ordinal")
     with pytest.raises(ValueError, match="y holds words"):

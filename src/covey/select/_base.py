@@ -200,8 +200,10 @@ def target_column(y: Any, kind: TargetKind = "auto") -> Column:
     if isinstance(y, Column):
         if y.n_missing:
             raise ValueError(f"y has {y.n_missing} missing values; leave out those rows")
-        if y.kind == "datetime" or (y.is_coded and (kind != "numeric" or y.kind == "categorical")):
-            _check_kind(kind, not y.is_coded)
+        if y.kind == "datetime":
+            return replace(y, kind="numeric")
+        if y.is_coded and (kind != "numeric" or y.kind == "categorical"):
+            _check_kind(kind, False)
             return y
         name, y = y.name, y.values.astype(np.float64)
     else:
@@ -218,7 +220,7 @@ def target_column(y: Any, kind: TargetKind = "auto") -> Column:
     if kind == "numeric" or (kind == "auto" and numbers and not _are_classes(values)):
         return Column(name, "numeric", values.astype(np.float64))
     labels, codes = np.unique(values, return_inverse=True)
-    words = tuple(f"{v:g}" if labels.dtype.kind == "f" else str(v) for v in labels)
+    words = tuple(f"{v:.15g}" if labels.dtype.kind == "f" else str(v) for v in labels)
     return Column(name, "boolean" if len(labels) == 2 else "categorical", codes.astype(np.int32), words)
 
 
@@ -318,6 +320,7 @@ class RankingSelector(SelectorMixin, BaseEstimator):
     _missing: ClassVar[bool] = True  # takes missing values
     _supervised: ClassVar[bool] = True  # needs y
     _target_kinds: ClassVar[frozenset[str]] = frozenset({"numeric", "boolean", "categorical"})
+    _cut_rules: ClassVar[tuple[str, ...]] = ("elbow", "all")
 
     @abstractmethod
     def _score(
@@ -533,13 +536,14 @@ class RankingSelector(SelectorMixin, BaseEstimator):
     def _check_cut(self) -> None:
         k = self.k
         if isinstance(k, str):
-            valid = k in ("elbow", "all")
+            valid = k in self._cut_rules
         elif isinstance(k, float):
             valid = 0 < k <= 1
         else:
             valid = isinstance(k, int | np.integer) and not isinstance(k, bool) and k >= 1
         if not valid:
-            raise ValueError(f"k must be a whole number from 1, a share in (0, 1], 'elbow' or 'all', not {k!r}")
+            rules = " or ".join([", ".join(map(repr, self._cut_rules[:-1])), repr(self._cut_rules[-1])])
+            raise ValueError(f"k must be a whole number from 1, a share in (0, 1], {rules}, not {k!r}")
         if not isinstance(k, str | float) and self.threshold is None and k > self.n_features_in_:
             raise ValueError(f"k={k} is larger than the number of columns, {self.n_features_in_}; lower k")
         if self.threshold is not None and np.isnan(self.threshold):
@@ -556,7 +560,7 @@ class RankingSelector(SelectorMixin, BaseEstimator):
         if self.k == "elbow":
             return elbow(falling)
         if isinstance(self.k, float):
-            return max(1, int(self.k * len(falling))) if len(falling) else 0
+            return max(1, int(self.k * len(falling) + 1e-9)) if len(falling) else 0  # 0.29 * 100 is a little below 29
         if self.k > len(falling):
             without = [f"{name!r} ({reason})" for name, reason in zip(names, self.reasons_) if reason]
             raise ValueError(
