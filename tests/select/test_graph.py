@@ -125,7 +125,7 @@ def test_ilfs_is_the_closed_form_of_a_matrix_of_rank_one():
     p = found.p_relevant_
     np.testing.assert_allclose(found.scores_, paths(np.outer(p, p)), rtol=1e-8)
     assert (np.diff(found.log_likelihood_) > -1e-9 * abs(found.log_likelihood_[0])).all()
-    assert found.n_iter_ == len(found.log_likelihood_) and (found.tokens_.sum(axis=0) == len(x)).all()
+    assert found.n_iter_ == len(found.log_likelihood_) - 1 and (found.tokens_.sum(axis=0) == len(x)).all()
     assert found.degree_agreement_ == pytest.approx(1.0)
 
 
@@ -321,14 +321,38 @@ def test_the_histogram_counts_bins_that_are_fuller_than_average():
     counts, _ = np.histogram(scores, 50)
     assert histogram_cut(scores) == (counts > counts.mean()).sum()
     assert histogram_cut(np.array([3.0])) == 1 and histogram_cut(np.full(9, 2.0)) == 1
-    assert histogram_cut(np.empty(0)) == 0
+    assert histogram_cut(np.empty(0)) == 0 and histogram_cut(np.append(np.ones(100), 1.0 + 2e-16)) == 1
+    with pytest.raises(ValueError, match="threshold must be a number"):
+        ECFS(k="histogram", threshold=np.nan).fit(*planted(d=60))
+    with pytest.raises(ValueError, match="'elbow', 'histogram' or 'all', not 'knee'"):
+        ECFS(k="knee").fit(*planted(d=60))
     x, y = planted(d=60)
     assert ECFS(k="histogram").fit(x, y).get_support().sum() == histogram_cut(ECFS().fit(x, y).scores_)
 
 
-def test_infinite_scores_count_as_the_largest_finite_one():
-    assert scaled(np.array([1.0, np.inf, 3.0, 2.0])).tolist() == [0.0, 1.0, 1.0, 0.5]
+def test_infinite_scores_lead_the_finite_ones():
+    assert scaled(np.array([1.0, np.inf, 3.0, 2.0])).tolist() == [0.0, 1.0, 0.5, 0.25]
+    assert scaled(np.array([0.0, np.inf])).tolist() == scaled(np.array([5.0, np.inf])).tolist() == [0.0, 1.0]
     assert scaled(np.array([np.inf, np.inf])).tolist() == [0.0, 0.0] and scaled(np.array([7.0])).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("selector", [ECFS(alpha=1.0, k=1), ECFS(alpha=0.9, k=1), InfFS(k=1), ILFS(k=1)])
+def test_a_column_that_separates_the_classes_is_first(selector):
+    x = np.random.default_rng(0).normal(size=(200, 5))
+    y = np.arange(200) % 2
+    assert selector.fit(np.column_stack([x, y]), y).get_support(indices=True).tolist() == [5]
+
+
+def test_a_class_without_values_is_left_out_of_the_distances():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 300)
+    x = rng.normal(size=(300, 4)) + np.outer(y, np.arange(4) / 4)
+    x[y == 2, 1] = np.nan
+    amounts = np.where(rng.random(300) < 0.7, 0.0, 5.0 + x[:, 3])  # most are equal, so that classes of them are empty
+    for target in (y, amounts):
+        found, moved = (ILFS(k="all").fit(x + shift, target) for shift in (0.0, 1000.0))
+        np.testing.assert_array_equal(found.tokens_, moved.tokens_)
+        np.testing.assert_allclose(found.scores_, moved.scores_)
 
 
 def test_the_rounding_of_standardised_columns_is_no_spread():

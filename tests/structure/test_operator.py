@@ -117,6 +117,18 @@ def test_correlations_by_blocks_are_those_of_the_measure(monkeypatch, missing, r
     assert sum(block.nbytes for block in operator.parts[0].kept.values()) <= room
 
 
+def test_an_outlier_that_is_missing_in_the_other_column_takes_no_digits():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 3)) + rng.normal(size=(200, 1))
+    x[:4] = np.nan
+    x[0, 0], x[1:3, 1] = 1e9, [1e9, -1e9]
+    x[3:8, 2] = np.nan
+    rest = np.abs(np.corrcoef(x[8:].T))
+    found = AssociationOperator.correlation(x).toarray()
+    assert found[0, 2] == pytest.approx(np.abs(np.corrcoef(x[8:, 0], x[8:, 2])[0, 1]), abs=1e-6)
+    np.testing.assert_allclose(found[[0, 1], [2, 2]], rest[[0, 1], [2, 2]], atol=1e-6)
+
+
 def test_undefined_correlations_count_as_none():
     x = np.array([[1.0, np.nan, 5.0], [2.0, np.nan, 5.0], [3.0, 1.0, 5.0], [np.nan, 2.0, 5.0]])
     assert AssociationOperator.correlation(x).toarray().round(12).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]

@@ -25,6 +25,7 @@ def latent_tokens(x: Array, codes: NDArray[np.int64], means: Array, n_tokens: in
     codes : ndarray of shape (n_samples,), integer
         Classes 0, 1, ...
     means : ndarray of shape (n_classes, n_features)
+        NaN for a class without values, which is left out.
     n_tokens : int
 
     Returns
@@ -40,9 +41,10 @@ def latent_tokens(x: Array, codes: NDArray[np.int64], means: Array, n_tokens: in
     """
     whole = np.zeros_like(x)
     for mean in means:
-        whole += (x - mean) ** 2
+        whole += np.where(np.isnan(mean), 0.0, (x - mean) ** 2)
     own = (x - means[codes]) ** 2
-    share = np.where(whole > 0, own / np.where(whole > 0, whole, 1.0), 1.0 / len(means))
+    n_classes = np.maximum(np.count_nonzero(~np.isnan(means), axis=0), 1)
+    share = np.where(whole > 0, own / np.where(whole > 0, whole, 1.0), 1.0 / n_classes)
     token = np.minimum(np.floor(share * n_tokens), n_tokens - 1)
     missing = np.isnan(x)
     return np.stack([((token == t) & ~missing).sum(axis=0, dtype=np.float64) for t in range(n_tokens)])
@@ -58,7 +60,7 @@ class LatentRelevance:
         Probability of the first factor given the feature, in 0..1.
     p_token : ndarray of shape (2, n_tokens)
         Probability of each token given the factor.
-    log_likelihood : ndarray of shape (n_steps,)
+    log_likelihood : ndarray of shape (n_steps + 1,)
         Before each step of expectation maximisation and after the last.
     """
 
@@ -83,6 +85,7 @@ def latent_relevance(tokens: Array, tolerance: float = 1e-6, max_iter: int = 100
     tolerance : float
         Stop when the log-likelihood grows by less.
     max_iter : int
+        Most steps.
 
     Returns
     -------
@@ -105,11 +108,11 @@ def latent_relevance(tokens: Array, tolerance: float = 1e-6, max_iter: int = 100
     p_factor = np.full((2, n_features), 0.5)
     rows = np.maximum(tokens.sum(axis=0), 1.0)
     trace: list[float] = []
-    for _ in range(max_iter):
+    for step in range(max_iter + 1):
         joint = p_token[:, :, None] * p_factor[:, None, :]
         mixture = np.maximum(joint.sum(axis=0), _TINY)
         trace.append(float((tokens * np.log(mixture)).sum()))
-        if len(trace) > 1 and trace[-1] - trace[-2] < tolerance:
+        if step == max_iter or (step and trace[-1] - trace[-2] < tolerance):
             break
         weighted = joint * (tokens / mixture)
         p_factor = weighted.sum(axis=1) / rows

@@ -129,8 +129,10 @@ def fisher_score(X: ArrayLike, y: ArrayLike) -> Array:
     ValueError
         If the shapes do not fit or `y` has missing values.
 
-    References ---------- Duda, Hart and Stork (2001), Pattern Classification, section 3.8. Gu, Li and Han (2011),
-    Generalized Fisher Score for Feature Selection. arXiv:1202.3725.
+    References
+    ----------
+    Duda, Hart and Stork (2001), Pattern Classification, section 3.8. Gu, Li and Han (2011), Generalized Fisher Score
+    for Feature Selection. arXiv:1202.3725.
 
     Examples
     --------

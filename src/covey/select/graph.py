@@ -62,7 +62,10 @@ def histogram_cut(scores: Array) -> int:
     finite = scores[np.isfinite(scores)]
     if not len(finite):
         return 0
-    counts, _ = np.histogram(finite, bins=max(1, len(finite) // 2))
+    bins = max(1, len(finite) // 2)
+    if np.ptp(finite) <= 4 * bins * np.finfo(float).eps * np.abs(finite).max():  # bins narrower than rounding
+        return 1
+    counts, _ = np.histogram(finite, bins=bins)
     return max(1, int(np.count_nonzero(counts > counts.mean())))
 
 
@@ -89,8 +92,10 @@ def eigenvector_centrality_graph(
     ValueError
         If `alpha` is out of its range.
 
-    References ---------- Roffo and Melzi (2017), Ranking to Learn: Feature Ranking and Selection via Eigenvector
-    Centrality. arXiv:1704.05409.
+    References
+    ----------
+    Roffo and Melzi (2017), Ranking to Learn: Feature Ranking and Selection via Eigenvector Centrality.
+    arXiv:1704.05409.
 
     Examples
     --------
@@ -102,12 +107,20 @@ def eigenvector_centrality_graph(
 
 
 def scaled(values: Array) -> Array:
-    """Values moved to [0, 1], infinite ones counted as the largest finite; 0 where all are equal but for rounding."""
+    """Values moved to [0, 1]; 0 where all are equal but for rounding.
+
+    Where some are infinite, as the Fisher score of a column that separates the classes, those are 1 and the finite ones
+    at most 0.5.
+    """
     finite = values[np.isfinite(values)]
-    values = np.minimum(values, finite.max() if len(finite) else 1.0)
-    spread = np.ptp(values)
-    rounding = 1e-12 * np.abs(values).max()  # of columns that were standardised
-    return (values - values.min()) / spread if spread > rounding else np.zeros_like(values)
+    if not len(finite):
+        return np.zeros_like(values)
+    largest, spread = float(np.abs(finite).max()), float(np.ptp(finite))
+    spread = spread if spread > 1e-12 * largest else 0.0  # rounding, of columns that were standardised
+    if len(finite) < len(values):
+        beyond = spread or largest or 1.0
+        values, spread = np.minimum(values, finite.max() + beyond), spread + beyond
+    return (values - values.min()) / spread if spread else np.zeros_like(values)
 
 
 def _kernel_graph(
@@ -124,6 +137,8 @@ class _GraphRanker(RankingSelector):
     A subclass has the parameter `prefer`, and sets `degree_agreement_` and `tied_` by `_placed`.
     """
 
+    _cut_rules = ("elbow", "histogram", "all")
+
     prefer: Prefer
 
     def _placed(self, graph: AssociationOperator, centrality: Array) -> Array:
@@ -133,10 +148,6 @@ class _GraphRanker(RankingSelector):
         self.degree_agreement_ = rank_agreement(centrality, graph.degrees())
         centrality = without_rounding(centrality)
         return centrality if self.prefer == "central" else -centrality
-
-    def _check_cut(self) -> None:
-        if self.k != "histogram":
-            super()._check_cut()
 
     def _keep(self, found: Scores, usable: Sequence[int], reasons: list[str]) -> None:
         super()._keep(found, usable, reasons)
@@ -332,8 +343,10 @@ class EigenvectorCentralitySelector(_GraphRanker):
     ``fit(X, y, association=matrix)`` puts the strengths of an association matrix in the place of the spread. The Fisher
     score is the general one, also for two classes (where the paper's is the same for classes of equal size).
 
-    References ---------- Roffo and Melzi (2017), Ranking to Learn: Feature Ranking and Selection via Eigenvector
-    Centrality. arXiv:1704.05409.
+    References
+    ----------
+    Roffo and Melzi (2017), Ranking to Learn: Feature Ranking and Selection via Eigenvector Centrality.
+    arXiv:1704.05409.
 
     Examples
     --------
@@ -452,9 +465,11 @@ class InfiniteSelector(_GraphRanker):
     tied_ : ndarray of shape (n_features_in_,), bool
         Whether another column has the same score, to 12 digits.
 
-    Notes ----- ``fit(X, association=matrix)`` puts the strengths of an association matrix, by any measure, in the place
-    of Spearman's. From row blocks without a target the matrix of correlations is held in memory, and its ranks come
-    from a sketch.
+    Notes
+    -----
+    ``fit(X, association=matrix)`` puts the strengths of an association matrix, by any measure, in the place of
+    Spearman's. From row blocks without a target the matrix of correlations is held in memory, and its ranks come from a
+    sketch.
 
     References
     ----------
@@ -651,8 +666,8 @@ class InfiniteLatentSelector(_GraphRanker):
         Probability of the relevant factor; NaN where undefined.
     tokens_ : ndarray of shape (n_tokens, n_features_in_)
         Rows of each token, those nearest to their own class first; 0 for columns without a score.
-    log_likelihood_ : ndarray of shape (n_steps,)
-        Before each step of expectation maximisation; it does not fall.
+    log_likelihood_ : ndarray of shape (n_iter_ + 1,)
+        Before each step of expectation maximisation and after the last; it does not fall.
     n_iter_ : int
         Steps of expectation maximisation.
     degree_agreement_ : float
@@ -709,12 +724,13 @@ class InfiniteLatentSelector(_GraphRanker):
         x = _numbers(table)
         codes, n_classes = class_codes(target, self.n_tokens)
         moments = class_moments(x, codes, n_classes)
-        self.tokens_ = latent_tokens(x, codes, moments.mean, self.n_tokens)
+        means = np.where(moments.n > 0, moments.mean, np.nan)
+        self.tokens_ = latent_tokens(x, codes, means, self.n_tokens)
         model = latent_relevance(self.tokens_, self.tolerance, self.max_iter)
         if not relevant_first(model.p_relevant, moments.fisher()):
             model = model.swapped()
         self.p_relevant_, self.log_likelihood_ = model.p_relevant, model.log_likelihood
-        self.n_iter_ = len(model.log_likelihood)
+        self.n_iter_ = len(model.log_likelihood) - 1
         if len(model.p_relevant) > 1 and np.ptp(model.p_relevant) < NO_SPREAD:
             warnings.warn(
                 f"the probabilities of relevance differ by less than {NO_SPREAD:g}: they rank nothing; try more "

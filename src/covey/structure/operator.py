@@ -27,6 +27,7 @@ _ROUNDING = 1e-14  # what is left of a sum that cancels, as a share of its terms
 _SMALL = 16  # so small a matrix is formed
 _POWER_STEPS = 60
 _BLOCK = 1024  # columns of a block of correlations
+_LOST = 1e-6  # share of a sum of squares below which a difference from it is rounding
 
 
 class _Part(Protocol):
@@ -155,15 +156,25 @@ class _Correlations:
 
 
 def _pairwise(product: Array, x: Array, y: Array, in_x: Array, in_y: Array) -> Array:
-    """Correlations over the rows where both are present, 0 where there is none, from sums of products."""
+    """Correlations over the rows where both are present, 0 where there is none, from sums of products.
+
+    Where these lose digits, as an outlier of one column is missing in the other, from deviations.
+    """
+    from covey.measure._kernels import correlate_pairs
+
     n = in_x.T @ in_y
     sum_x, sum_y = x.T @ in_y, in_x.T @ y
+    square_x, square_y = (x * x).T @ in_y, in_x.T @ (y * y)
     with np.errstate(divide="ignore", invalid="ignore"):
-        spread_x = (x * x).T @ in_y - sum_x * sum_x / n
-        spread_y = in_x.T @ (y * y) - sum_y * sum_y / n
-        r = (product - sum_x * sum_y / n) / np.sqrt(spread_x * spread_y)
-    defined = (n > 1) & (spread_x > 1e-14) & (spread_y > 1e-14)  # unit columns: less is rounding
-    return np.where(defined, r, 0.0)
+        spread_x, spread_y = square_x - sum_x * sum_x / n, square_y - sum_y * sum_y / n
+        r = (product - sum_x * sum_y / n) / (np.sqrt(spread_x) * np.sqrt(spread_y))
+    kept = (spread_x > _LOST * square_x) & (spread_y > _LOST * square_y)
+    r = np.where((n > 1) & kept, r, 0.0)
+    left, right = np.nonzero((n > 1) & ~kept)
+    if len(left):
+        values = np.vstack([np.where(in_x.T > 0, x.T, np.nan), np.where(in_y.T > 0, y.T, np.nan)])
+        r[left, right] = np.nan_to_num(correlate_pairs(values, left, right + x.shape[1])[0])
+    return r
 
 
 @dataclass(frozen=True, eq=False)
