@@ -143,6 +143,7 @@ def test_distinct_values_are_counted_exactly_or_nearly_and_whatever_the_parts():
     assert whole.result() == parts.result() == pytest.approx(true, rel=0.1)
     assert DistinctSketch().update(values[:500]).result() == len(np.unique(values[:500]))
     words = np.array([f"user {v:.0f}" for v in values[:20_000]], dtype=object)
+    assert DistinctSketch().update(np.arange(1024.0)).update(np.arange(512.0)).result() == 1024
     assert DistinctSketch().update(words).result() == pytest.approx(len(set(words)), rel=0.1)
     assert DistinctSketch().update(np.array([0.0, -0.0])).result() == 1
     estimates = [DistinctSketch(64).update(rng.normal(size=2000)).result() for _ in range(60)]

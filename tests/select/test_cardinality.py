@@ -119,6 +119,7 @@ def test_diagonal_rows_seen_once_missing_rows_and_constants():
     kept = holed >= 0
     for correction in CORRECTIONS:
         assert cardinality_corrected_mi(holed, y, correction) == cardinality_corrected_mi(x[kept], y[kept], correction)
+    assert cardinality_corrected_mi(5 * x + 1, 7 * x + 2) == cardinality_corrected_mi(x, 50 - x)  # others, not itself
     assert np.isnan(cardinality_corrected_mi(np.zeros(10, dtype=int), np.arange(10)))
     assert np.isnan(cardinality_corrected_mi(np.full(10, -1), np.arange(10)))
 
@@ -295,6 +296,60 @@ def test_numbers_that_vary_late_and_columns_of_too_many_values(frame, monkeypatc
     exact = CardinalityAwareRanker(k="all").fit(frame[["a", "noise"]], frame["y"])
     assert many.scores_[0] == pytest.approx(exact.scores_[0]) and abs(many.scores_[1]) < 0.03
     assert many.quality_[1].cardinality == pytest.approx(exact.quality_[1].cardinality, rel=0.15)
+
+
+def test_chunks_that_see_no_label_or_only_zeros_and_ones():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 300)
+    y[:50] = 0
+    X = pd.DataFrame({"gaps": np.where(y == 1, "yes", "no"), "same": np.where(y == 1, "a", "b"), "few": y, "many": y})
+    X["few"] = rng.poisson(0.4 + y)
+    X["many"] = rng.poisson(4, 300)
+    X.loc[:49, "gaps"] = None
+    X.loc[:49, "few"] = np.arange(50) % 2  # read as two labels
+    X.loc[100:199, "many"] = np.arange(100) % 2
+    for discrete in (True, False):
+        parts = CardinalityAwareRanker(k="all", n_bins=2, discrete_features=discrete)
+        for start in range(0, 300, 50):
+            parts.partial_fit(X[start : start + 50], y[start : start + 50])
+        whole = CardinalityAwareRanker(k="all", discrete_features=discrete).fit(X, y)
+        exact = 4 if discrete else 2  # the others depend on bins
+        np.testing.assert_allclose(parts.scores_[:exact], whole.scores_[:exact], atol=1e-12)
+        assert not any(parts.reasons_)
+    with pytest.raises(ValueError, match="column 'few' holds words now and held numbers before"):
+        parts.partial_fit(X.assign(few=rng.choice(["a", "b", "c"], 300)), y)
+
+
+def test_chunks_say_why_a_column_has_no_score_and_tell_large_classes_apart():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 200)
+    x = np.column_stack([y + rng.normal(size=200), np.full(200, np.nan), np.full(200, 4.0)])
+    parts, whole = CardinalityAwareRanker(k="all").partial_fit(x, y), CardinalityAwareRanker(k="all").fit(x, y)
+    assert parts.reasons_ == whole.reasons_
+    years = CardinalityAwareRanker(k="all").partial_fit(x, y + 1_234_567.0)
+    assert years.scores_[0] == whole.scores_[0]
+    drawn = [
+        CardinalityAwareRanker("permutation", k="all", batches="mean", random_state=np.random.default_rng(3)),
+        CardinalityAwareRanker("permutation", k="all", batches="mean", random_state=3),
+    ]
+    assert drawn[0].partial_fit(x, y).scores_[0] == drawn[1].fit(x, y).scores_[0]
+
+
+def test_values_are_counted_also_where_pairs_are_not(monkeypatch):
+    monkeypatch.setattr(_table_stream, "MAX_CELLS", 100)
+    monkeypatch.setattr(_reduce, "ROWS_A_PARTITION", 200)
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 300, 900)
+    X = pd.DataFrame({"code": codes.astype(float), "word": [f"v{v}" for v in codes], "y": rng.integers(0, 2, 900)})
+    parts = CardinalityAwareRanker(k="all", discrete_features=True)
+    for start in range(0, 900, 300):
+        parts.partial_fit(X[["code", "word"]][start : start + 300], X["y"][start : start + 300])
+        distinct = len(np.unique(codes[: start + 300]))
+        assert [q.cardinality for q in parts.quality_] == [distinct, distinct]
+    for workers in (1, 3):
+        blocks = CardinalityAwareRanker(k="all", discrete_features=True, engine=LocalEngine(workers))
+        found = blocks.fit(iter_blocks(X, rows=100), "y").quality_
+        assert [q.cardinality for q in found] == [distinct, distinct]
 
 
 @pytest.fixture(scope="module")

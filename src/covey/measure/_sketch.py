@@ -148,7 +148,7 @@ class QuantileSketch:
 class DistinctSketch:
     """How many distinct values a column has, from the smallest of their hashes; exact up to `size`.
 
-    Beyond, the relative standard error is about ``1 / sqrt(size - 2)``.
+    Beyond, the relative standard error is about ``1 / sqrt(size)``.
 
     Parameters
     ----------
@@ -179,13 +179,13 @@ class DistinctSketch:
         return self._keep(other._smallest)
 
     def _keep(self, hashes: NDArray[np.uint64]) -> Self:
-        self._smallest = np.unique(np.concatenate([self._smallest, hashes]))[: self.size]
+        self._smallest = np.unique(np.concatenate([self._smallest, hashes]))[: self.size + 1]
         return self
 
     def result(self) -> float:
         """The (estimated) number of distinct values."""
         n = len(self._smallest)
-        return float(n) if n < self.size else (n - 1) / (float(self._smallest[-1]) / 2.0**64)
+        return float(n) if n <= self.size else (n - 1) / (float(self._smallest[-1]) / 2.0**64)
 
 
 def _hashes(values: NDArray) -> NDArray[np.uint64]:

@@ -48,6 +48,11 @@ class Score:
         """Whether the score is a function of the joint counts, whatever the order of the rows."""
         return self.symmetric
 
+    @property
+    def of_itself(self) -> Score:
+        """How a column is scored against itself: without correction."""
+        return replace(self, correction="none")
+
 
 @dataclass(frozen=True, eq=False)
 class Coded:
@@ -73,9 +78,7 @@ def score_pair(x: Coded, y: Coded, how: Score) -> float:
     from covey.select._cardinality_kernels import cell_sum
 
     observed = cell_sum(x.codes, y.codes, x.n_levels, y.n_levels)
-    same = how.correction != "none" and np.array_equal(x.codes, y.codes)
-    background = _background(x, y, a, b, replace(how, correction="none") if same else how)
-    return float(how.fraction * (observed - background) / x.codes.size)
+    return float(how.fraction * (observed - _background(x, y, a, b, how)) / x.codes.size)
 
 
 def _background(x: Coded, y: Coded, a: NDArray[np.int64], b: NDArray[np.int64], how: Score) -> float:

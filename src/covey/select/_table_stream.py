@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from covey.engine import Engine
 from covey.measure._coding import numeric_levels
+from covey.measure._matrix import CONSTANT as CONSTANT_TOGETHER
+from covey.measure._matrix import REASONS
 from covey.measure._sketch import DistinctSketch
 from covey.measure._stream import sketch_columns
 from covey.measure.nominal import equal_count_bins
+from covey.select._base import CONSTANT, MISSING
 from covey.select._table_scores import (
     Coded,
     ColumnQuality,
@@ -28,9 +31,11 @@ from covey.select._table_scores import (
 from covey.table import BlockSource, Column, FeatureTable
 
 Batches = Literal["merge", "mean", "median"]
+UNDEFINED = REASONS[CONSTANT_TOGETHER]
 MAX_CELLS = 1 << 20  # distinct pairs of values that are counted for a column; beyond, its batches are scored
 _LARGEST = 2**31 - 1
 _LOW = 0xFFFFFFFF
+_SWITCH = ("0", "1")
 
 
 class PairCounts:
@@ -79,9 +84,11 @@ class PairCounts:
         a, b = self.margins()
         if len(a) < 2 or len(b) < 2:
             return float("nan")
-        same = np.array_equal(self._keys >> 32, self._keys & _LOW)
-        background = background_of_counts(a, b, "none" if same else how.correction)
-        return (sum_c_log_c(self._counts) - background) / int(a.sum())
+        return (sum_c_log_c(self._counts) - background_of_counts(a, b, how.correction)) / int(a.sum())
+
+    def values(self) -> NDArray[np.int64]:
+        """The distinct codes of the column."""
+        return np.unique(self._keys >> 32)
 
 
 @dataclass(eq=False)
@@ -93,7 +100,6 @@ class ChunkScores:
     names : tuple of str
     how : Score
     batches : {"merge", "mean", "median"}
-    max_cells : int
     """
 
     names: tuple[str, ...]
@@ -103,6 +109,7 @@ class ChunkScores:
     counts: list[PairCounts | None] = field(default_factory=list)
     present: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     scores: list[NDArray[np.float64]] = field(default_factory=list)
+    sketches: dict[int, DistinctSketch] = field(default_factory=dict)  # of the codes of columns whose counts are None
 
     def __post_init__(self) -> None:
         self.counts = [PairCounts() for _ in self.names]
@@ -116,8 +123,10 @@ class ChunkScores:
             x, target = (codes[~absent], y.codes[~absent]) if absent.any() else (codes, y.codes)
             self.present[j] += len(x)
             counts = self.counts[j]
-            if counts is not None and len(counts.update(x, target)) > MAX_CELLS:
-                self.counts[j] = None
+            if counts is None:
+                self.sketches[j].update(x)
+            elif len(counts.update(x, target)) > MAX_CELLS:
+                self._give_up(j)
             batch[j] = _score_chunk(x, Coded(target, y.n_levels), self.how)
         self.scores.append(batch)
         return self
@@ -128,9 +137,27 @@ class ChunkScores:
         self.present = self.present + other.present
         self.scores = self.scores + other.scores
         for j, (mine, theirs) in enumerate(zip(self.counts, other.counts)):
-            both = None if mine is None or theirs is None else mine.merge(theirs)
-            self.counts[j] = both if both is not None and len(both) <= MAX_CELLS else None
+            if mine is not None and theirs is not None and len(mine.merge(theirs)) <= MAX_CELLS:
+                continue
+            self._give_up(j)
+            if theirs is None:
+                self.sketches[j].merge(other.sketches[j])
+            else:
+                self.sketches[j].update(theirs.values())
         return self
+
+    def _give_up(self, j: int) -> None:
+        """Count the pairs of column `j` no more, but go on with a sketch of its codes."""
+        counts, self.counts[j] = self.counts[j], None
+        if counts is not None:
+            self.sketches[j] = DistinctSketch().update(counts.values())
+
+    def reasons(self) -> tuple[str, ...]:
+        """Why each column would have no score."""
+        return tuple(
+            MISSING if not present else CONSTANT if counts is not None and len(counts.values()) == 1 else UNDEFINED
+            for present, counts in zip(self.present, self.counts)
+        )
 
     def result(self) -> NDArray[np.float64]:
         """One score a column: of the merged counts, or the mean or median of the scores of chunks."""
@@ -145,15 +172,14 @@ class ChunkScores:
                     out[j] = counts.score(self.how)
         return out
 
-    def quality(self, sketches: Mapping[int, DistinctSketch] | None = None) -> tuple[ColumnQuality, ...]:
-        """The quality of each column; of those whose counts were given up, from sketches."""
+    def quality(self, labels: Mapping[int, DistinctSketch] | None = None) -> tuple[ColumnQuality, ...]:
+        """The quality of each column; of those whose counts were given up, from sketches of codes or of `labels`."""
         out = []
         for j, (name, counts) in enumerate(zip(self.names, self.counts)):
             if counts is not None:
                 out.append(quality(name, counts.margins()[0], self.n_rows))
             else:
-                seen = (sketches or {}).get(j)
-                cardinality = float("nan") if seen is None else seen.result()
+                cardinality = (labels or {}).get(j, self.sketches[j]).result()
                 out.append(flagged(name, cardinality, float(self.present[j]) / self.n_rows, float("nan")))
         return tuple(out)
 
@@ -261,7 +287,7 @@ class ChunkCoder:
     Parameters
     ----------
     first : FeatureTable
-        The first chunk; what is a word and what a number is settled by it.
+        The first chunk.
     target : Column
         Its target.
     n_bins : int, optional
@@ -271,10 +297,11 @@ class ChunkCoder:
     def __init__(self, first: FeatureTable, target: Column, n_bins: int | None, discrete: bool) -> None:
         self.most = n_bins or equal_count_bins(first.n_rows)
         self.discrete = discrete
-        self.labels: dict[int, dict[str, int]] = {j: {} for j, c in enumerate(first.columns()) if c.is_coded}
+        self.labels: dict[int, dict[str, int]] = {}
+        self.numbers: set[int] = set()
         self.bins: dict[int, Bins] = {}
         self.constants: dict[int, float] = {}  # of columns of numbers, the first that was seen
-        self.sketches: dict[int, DistinctSketch] = {}
+        self.sketches: dict[int, DistinctSketch] = {}  # of labels, once their counts are given up
         self.classes: dict[str, int] | None = {} if target.is_coded else None
         self.target_bins = None if target.is_coded else _bins_of(target.values, self.most)
 
@@ -299,18 +326,35 @@ class ChunkCoder:
         absent = column.missing
         if absent.all():
             return np.zeros(len(absent), dtype=np.int64)
-        if column.is_coded != (j in self.labels):
-            kinds = ("words", "numbers") if column.is_coded else ("numbers", "words")
-            raise ValueError(f"column {column.name!r} holds {kinds[0]} now and held {kinds[1]} before; encode it alike")
-        self._count_distinct(j, column, state)
+        column = self._settled(j, column)
         if j in self.labels:
-            if state.counts[j] is None:
-                self.labels[j].clear()
-                return column.values
-            return _by_label(column, self.labels[j])
+            return column.values if state.counts[j] is None else _by_label(column, self.labels[j])
         if self.discrete:
             return whole_codes(column.name, column.values)
         return self._binned(j, column.values, absent, state.counts[j])
+
+    def _settled(self, j: int, column: Column) -> Column:
+        """The column as words or as numbers, as before; what it is, is settled by the first chunk that has values.
+
+        Zeros and ones are read as two labels, but may turn out to be numbers.
+        """
+        switch = column.categories is not None and set(column.categories) <= set(_SWITCH)
+        if j not in self.labels and j not in self.numbers:
+            if column.is_coded:
+                self.labels[j] = {label: code for code, label in enumerate(_SWITCH)} if switch else {}
+            else:
+                self.numbers.add(j)
+        if j in self.numbers and switch:
+            values = np.array([*map(float, column.categories or ()), np.nan])[column.values]
+            return Column(column.name, "numeric", values)
+        if j in self.labels and not column.is_coded and set(self.labels[j]) == set(_SWITCH):
+            del self.labels[j]
+            self.numbers.add(j)
+            self.bins[j] = Bins(np.array([1.0]))  # whose codes are those of the labels
+        if column.is_coded != (j in self.labels):
+            kinds = ("words", "numbers") if column.is_coded else ("numbers", "words")
+            raise ValueError(f"column {column.name!r} holds {kinds[0]} now and held {kinds[1]} before; encode it alike")
+        return column
 
     def _binned(
         self, j: int, values: NDArray[np.float64], absent: NDArray[np.bool_], counts: PairCounts | None
@@ -324,16 +368,17 @@ class ChunkCoder:
                 counts.move(int(known(np.array([first]))[0]))
         return known(values)
 
-    def _count_distinct(self, j: int, column: Column, state: ChunkScores) -> None:
-        """Once a column's counts are given up, a sketch counts its values: first those that were counted."""
-        if state.counts[j] is not None:
-            return
-        if j not in self.sketches:
-            self.sketches[j] = DistinctSketch()
-            if self.labels.get(j):
-                self.sketches[j].update(np.array(list(self.labels[j]), dtype=object))
-        labels = np.array(column.categories, dtype=object) if column.is_coded else column.values[~column.missing]
-        self.sketches[j].update(labels)
+    def count_labels(self, chunk: FeatureTable, state: ChunkScores) -> None:
+        """Once the counts of a column of words are given up, a sketch counts its labels: first all those so far."""
+        for j, column in enumerate(chunk.columns()):
+            if j not in self.labels or state.counts[j] is not None:
+                continue
+            labels = _labels(column)
+            if j not in self.sketches:
+                self.sketches[j], labels = DistinctSketch(), list(self.labels[j])
+                self.labels[j].clear()
+            if labels:
+                self.sketches[j].update(np.array(labels, dtype=object))
 
 
 def _bins_of(values: NDArray[np.float64], most: int) -> Bins:
@@ -342,5 +387,15 @@ def _bins_of(values: NDArray[np.float64], most: int) -> Bins:
 
 
 def _by_label(column: Column, known: dict[str, int]) -> NDArray[np.int64]:
-    lookup = [known.setdefault(label, len(known)) for label in column.categories or ()]
+    categories, seen = column.categories or (), _seen(column)
+    lookup = [known.setdefault(label, len(known)) if there else -1 for label, there in zip(categories, seen)]
     return np.array([*lookup, -1], dtype=np.int64)[column.values]
+
+
+def _labels(column: Column) -> list[str]:
+    """The categories that occur in a column."""
+    return [label for label, there in zip(column.categories or (), _seen(column)) if there]
+
+
+def _seen(column: Column) -> list[bool]:
+    return (np.bincount(column.values[~column.missing], minlength=len(column.categories or ())) > 0).tolist()

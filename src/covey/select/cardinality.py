@@ -36,7 +36,7 @@ def cardinality_corrected_mi(
     """Mutual information of two columns of codes less what columns of the same counts share by chance, in nats.
 
     That is H(Y'|X) - H(Y|X), where Y' is the label without its relation to X; entropies are plug-in. A value that
-    occurs once adds nothing to either. A column against itself is not corrected.
+    occurs once adds nothing to either. A column against itself (equal codes) is not corrected.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def cardinality_corrected_mi(
     left, right = _codes(x, "x"), _codes(y, "y")
     if len(left.codes) != len(right.codes):
         raise ValueError(f"x has {len(left.codes)} rows and y has {len(right.codes)}; they must be the same rows")
-    return score_pair(left, right, how)
+    return score_pair(left, right, how.of_itself if np.array_equal(x, y) else how)
 
 
 def rank_3mr(
@@ -216,7 +216,8 @@ class CardinalityAwareRanker(RankingSelector):
     quality_ : tuple of ColumnQuality
         Cardinality, coverage, share of rare values and flags of the columns that vary.
     redundancy_ : ndarray of shape (n_features_in_, n_features_in_)
-        With `pairwise`: entry (i, j) is the score of column i with column j as the label.
+        With `pairwise`: entry (i, j) is the score of column i with column j as the label, on the diagonal without
+        correction.
 
     References
     ----------
@@ -279,7 +280,7 @@ class CardinalityAwareRanker(RankingSelector):
 
     def _takes_chunks(self) -> bool:
         try:
-            self._streamed_score()
+            self._check_streamed()
         except ValueError as error:
             raise AttributeError(f"no partial_fit with these parameters: {error}") from None
         return True
@@ -305,7 +306,6 @@ class CardinalityAwareRanker(RankingSelector):
         """
         if isinstance(X, BlockSource) or is_dask(X):
             raise ValueError("blocks are all that there is; give them to fit, and one chunk at a time to partial_fit")
-        how, batches = self._streamed_score()
         known = getattr(self, "_chunks", None)
         table = self._table(self._checked(X, reset=known is None))
         self._check_cut()
@@ -313,6 +313,7 @@ class CardinalityAwareRanker(RankingSelector):
         if len(target.values) != table.n_rows:
             raise ValueError(f"X has {table.n_rows} rows and y has {len(target.values)}; they must be the same rows")
         if known is None:
+            how, batches = self._streamed_score()
             known = (
                 ChunkCoder(table, target, self.n_bins, self.discrete_features),
                 ChunkScores(table.names, how, batches),
@@ -320,13 +321,14 @@ class CardinalityAwareRanker(RankingSelector):
         coder, state = known
         codes = coder.columns(table, state)
         state.add(codes, [column.missing for column in table.columns()], coder.target(target))
+        coder.count_labels(table, state)
         self._chunks = known
         self._keep_chunks(state, coder)
         return self
 
     def _keep_chunks(self, state: ChunkScores, coder: ChunkCoder) -> None:
         values = state.result()
-        reasons = ["" if v == v else REASONS[CONSTANT] for v in values]
+        reasons = ["" if v == v else reason for v, reason in zip(values, state.reasons())]
         self._keep(Scores(values, tuple(reasons)), range(len(values)), list(reasons))
         self.quality_ = state.quality(coder.sketches)
         scored = int(np.count_nonzero(~np.isnan(values)))
@@ -399,8 +401,12 @@ class CardinalityAwareRanker(RankingSelector):
             raise ValueError(f"n_bins must be at least 2, not {self.n_bins}")
 
     def _streamed_score(self) -> tuple[Score, Batches]:
+        self._check_streamed()
+        return self._how(), self.batches
+
+    def _check_streamed(self) -> None:
         self._check()
-        how = self._how()
+        how = Score(self.correction, self.fraction, self.n_permutations)  # draws no seed
         if self.ranking == "3mr" or self.pairwise:
             raise ValueError(
                 "ranking='3mr' and pairwise=True compare columns with each other and need all rows at once"
@@ -410,7 +416,6 @@ class CardinalityAwareRanker(RankingSelector):
                 f"correction={how.correction!r} with fraction={how.fraction:g} depends on the order of rows, so counts "
                 "cannot be merged; use batches='mean' or 'median', or correction='analytic' and fraction=1"
             )
-        return how, self.batches
 
 
 class _Pairs:
@@ -431,7 +436,12 @@ class _Pairs:
         """Scores of all pairs, shape (n_columns, n_columns); the column is the label."""
         n, columns, how = len(self.columns), self.columns, self.how
         pairs = [(i, j) for i in range(n) for j in range(i if how.symmetric else 0, n)]
-        values = self.engine.map(lambda pair: score_pair(columns[pair[0]], columns[pair[1]], how), pairs)
+
+        def score(pair: tuple[int, int]) -> float:
+            i, j = pair
+            return score_pair(columns[i], columns[j], how.of_itself if i == j else how)
+
+        values = self.engine.map(score, pairs)
         out = np.empty((n, n))
         for (i, j), value in zip(pairs, values):
             out[i, j] = value
