@@ -4,7 +4,14 @@ from sklearn.feature_selection import RFE, SelectKBest, SequentialFeatureSelecto
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from covey.select import AssociationRanker, EncodedSelector, InfiniteSelector, OMPSelector, RedundancyAware
+from covey.select import (
+    AssociationRanker,
+    EncodedSelector,
+    InfiniteSelector,
+    OMPSelector,
+    compare_selectors,
+    RedundancyAware,
+)
 from covey.table import read
 
 
@@ -87,3 +94,18 @@ def test_columns_of_one_rank_are_ordered_by_the_estimator_where_it_can_be():
 @parametrize_with_checks([EncodedSelector(SelectKBest(k="all"), k="all")])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
+
+
+def test_a_ranker_without_a_threshold(mixed):
+    class ByVariance(OMPSelector):
+        def __init__(self, k=2):
+            super().__init__(k=k)
+
+        def _score(self, table, target, association):
+            return np.array([column.values.var() for column in table.columns()])
+
+        threshold = None
+
+    table, y = mixed
+    found = compare_selectors(table, y, {"variance": ByVariance()}, sizes=[2], cv=2, inner_cv=0)
+    assert not found.failures

@@ -561,7 +561,7 @@ def _seeded(selector: Any, seed: int, most: int) -> Any:
     given = _seeds(known, seed)
     if isinstance(out, RankingSelector):
         given |= {"engine": LocalEngine(1)} if "engine" in known else {}
-        given |= {"k": most, "threshold": None} if "k" in known else {}
+        given |= {name: value for name, value in (("k", most), ("threshold", None)) if name in known}
     return out.set_params(**given)
 
 

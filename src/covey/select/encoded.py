@@ -108,7 +108,8 @@ class EncodedSelector(RankingSelector):
         """A clone of the selector that ranks so deep."""
         inner = clone(self.selector)
         if _is_cut(inner):
-            inner.set_params(k=depth, threshold=None)
+            inner.set_params(k=depth)
+            inner.set_params(**({"threshold": None} if "threshold" in inner.get_params(deep=False) else {}))
         if self.engine is not None and "engine" in inner.get_params(deep=False):
             inner.set_params(engine=self.engine)
         return inner
