@@ -24,6 +24,7 @@ from covey.generate.timeseries import (
     Level,
     Shift,
     Window,
+    _correlation_in_pairs,
     expand_programs,
     make_spin_gas,
     uncorrelated,
@@ -142,6 +143,11 @@ def test_a_mean_of_a_billion_costs_no_digits():
     assert_allclose(large[variance][100:], found[variance][100:], atol=1e-6)
 
 
+def test_windows_longer_than_the_rows():
+    assert_array_equal(Window(10**9)([1.0, 2.0]), [np.nan, np.nan])
+    assert Window(3)([]).shape == Shift(1)(np.empty((0, 2)))[:, 0].shape == (0,)
+
+
 def test_a_huge_value_leaves_with_its_window():
     x = np.zeros(200)
     x[50] = 1e300
@@ -198,6 +204,19 @@ def test_levels_say_what_is_made():
     assert names() == ["x", "y"]
 
 
+def test_pairs_are_counted_as_they_are_made():
+    columns = [f"x{i}" for i in range(200)]
+    assert len(expand_programs(columns)) == 200 * (1 + 5 + 4 + 2)
+    levels = [Level([Window(2), Window(3), Shift(1)]), Level(pairs="series", bypass=False)]
+    assert len(expand_programs(columns[:20], levels)) == 3 * 20 * 19 // 2
+    mixed = [
+        str(f) for f in expand_programs(["x", "y"], [Level([Window(2), Shift(1), Window(5)]), Level(pairs="sizes")])
+    ]
+    assert mixed[-2:] == ["(win_2(x) - win_5(x))", "(win_2(y) - win_5(y))"]
+    with pytest.raises(ValueError, match="level 1 would make 19,900 features"):
+        expand_programs(columns, [Level(pairs="all")], max_features=100)
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
@@ -205,6 +224,8 @@ def test_levels_say_what_is_made():
         (lambda: Window(3, "median"), "statistic"),
         (lambda: Level(pairs="both"), "pairs"),
         (lambda: Level(inputs="("), "no regular expression"),
+        (lambda: Level(Difference(1)), "operators must be a list"),
+        (lambda: Level("square"), "operators must be a list"),
         (lambda: expand_programs(["x"], [Level(["cube"])]), "no operator 'cube'"),
         (lambda: expand_programs(["x"], user=["z + 1"]), "unknown columns 'z'"),
         (lambda: expand_programs(["x"], user=["diff_1(x)"]), "looks at other rows"),
@@ -245,6 +266,8 @@ def test_bad_tables_and_arguments_are_named():
             program.update(row)
     with pytest.raises(ValueError, match="2 series, but 3 were fitted"):
         program.transform(np.zeros((2, 4, 2)))
+    with pytest.raises(ValueError, match="0 times"):
+        program.fit(np.zeros((2, 0, 3)))
 
 
 def test_features_that_say_the_same_are_left_out():
@@ -280,6 +303,32 @@ def test_kept_features_are_not_closer_than_the_limit(limit):
     left_out = [i for i in range(12) if i not in kept]
     assert [f"f{i}" for i in left_out] == list(reasons)
     assert all(correlation[i, [k for k in kept if k < i]].max() > limit for i in left_out)
+
+
+def test_gaps_do_not_hide_features_that_say_the_same():
+    rng = np.random.default_rng(0)
+    x = np.column_stack([walks(400, 3), np.full(400, np.nan)])
+    again = np.column_stack([x, 2.0 - x[:, 0]])
+    names = FeatureProgram([Level([Difference(1)])]).fit(again).pruned_
+    assert names == {"x4": "correlation -1.0000 with x0", "diff_1(x4)": "correlation -1.0000 with diff_1(x0)"}
+    again[rng.random(again.shape) < 0.2] = np.nan
+    program = FeatureProgram([Level([Window(4)])]).fit(again)
+    assert set(program.pruned_) == {"x4", "win_4(x4)"}
+    rare = np.zeros((3, 60))
+    rare[0, 7], rare[1, 9], rare[2, ::2] = 1.0, 1.0, np.nan  # the second does not vary where the third is known
+    assert uncorrelated(rare, 0.9, list("abc"))[1] == {"c": "does not vary"}
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.3])
+def test_correlations_over_rows_where_both_are_known(gap):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(5, 6000)) + 3.0 * rng.normal(size=6000)
+    x[rng.random(x.shape) < gap] = np.nan
+    found = _correlation_in_pairs(x, np.arange(6000))
+    assert_allclose(found, pd.DataFrame(x.T).corr(), atol=1e-12)
+    few = x.copy()
+    few[0, 7:], few[1, :3] = np.nan, np.nan
+    assert np.isnan(_correlation_in_pairs(few, np.arange(6000))[0]).all()
 
 
 def test_pruning_of_long_tables_draws_rows_and_looks_at_all_for_what_varies():
@@ -372,6 +421,15 @@ def test_a_query_gives_the_features(partition):
         got = connection.execute(program.to_sql("panel", "t", partition)).fetchall()
         found = np.array(got, dtype=np.float64)[:, 1 if partition is None else 2 :]
         assert_allclose(found, expected, atol=1e-9)
+
+
+def test_a_key_may_have_any_name():
+    frame = pd.DataFrame({"f1": np.arange(5), "F0": 1, "x": np.arange(5.0) ** 2})
+    program = FeatureProgram([Level([Difference(1)])], prune=None, entity="F0").fit(frame[["F0", "x"]])
+    connection = sqlite3.connect(":memory:")
+    frame.to_sql("panel", connection, index=False)
+    got = connection.execute(program.to_sql("panel", "f1", "F0")).fetchall()
+    assert got == [(1, 0, 0.0, None), (1, 1, 1.0, 1.0), (1, 2, 4.0, 3.0), (1, 3, 9.0, 5.0), (1, 4, 16.0, 7.0)]
 
 
 def test_what_has_no_query_says_so():

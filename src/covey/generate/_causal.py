@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -26,11 +27,12 @@ def along_rows(kernel: str, x: Array, k: int, *options: bool) -> Array:
 
     if k < 1:
         raise ValueError(f"a difference, shift or window needs at least 1 row, not {k}")
-    columns = np.ascontiguousarray(np.reshape(x, (len(x), -1)).T, dtype=np.float64)
+    shape = np.shape(x)
+    columns = np.ascontiguousarray(np.reshape(x, (shape[0], math.prod(shape[1:]))).T, dtype=np.float64)
     out = np.empty_like(columns)
     for column, found in zip(columns, out, strict=True):
         getattr(_series_kernels, kernel)(column, k, *options, found)
-    return out.T.reshape(np.shape(x))
+    return out.T.reshape(shape)
 
 
 def _register(name: str, apply: Callable[[Array, int], Array], lag: Callable[[int], int]) -> None:

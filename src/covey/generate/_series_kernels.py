@@ -38,6 +38,9 @@ def shift(x: Array, k: int, out: Array) -> None:
 @njit(nogil=True, cache=True)
 def window(x: Array, k: int, mean: bool, out: Array) -> None:
     """Sum or mean of the last `k` rows, NaN in the first ``k - 1``."""
+    if k > x.size:
+        out[:] = np.nan
+        return
     suffix = np.full(k + 1, np.nan)  # suffix[i]: sum of the block before from its place i on
     divisor = float(k) if mean else 1.0
     n = x.size

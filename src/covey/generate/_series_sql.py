@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,9 +15,13 @@ def query(
 ) -> str:
     """One SELECT for each order of windows inside windows, which SQL does not allow in one."""
     parts = [Variable(name) for name in series] + [part for formula in formulas for part in formula.walk()]
-    nodes = {part: f"f{i}" for i, part in enumerate(dict.fromkeys(e for e in parts if not isinstance(e, Number)))}
+    given = [name for name in (partition_by, order_by) if name is not None]
+    mark = "f"
+    while any(re.fullmatch(rf"{mark}\d+", name, re.IGNORECASE) for name in given):
+        mark += "f"  # keys keep their names
+    nodes = {part: f"{mark}{i}" for i, part in enumerate(dict.fromkeys(e for e in parts if not isinstance(e, Number)))}
     order = _Order({}, nodes)
-    keys = [_quoted(name) for name in (partition_by, order_by) if name is not None]
+    keys = [_quoted(name) for name in given]
     columns = [f"CAST({_quoted(name)} AS DOUBLE) AS {nodes[Variable(name)]}" for name in series]
     lines = [f"stage_0 AS (SELECT {', '.join(keys + columns)} FROM {_quoted(table)})"]
     grouped = f"PARTITION BY {keys[0]} " if partition_by is not None else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, ClassVar, Literal, Self
@@ -154,6 +154,8 @@ class Level:
     def __post_init__(self) -> None:
         if self.pairs not in ("none", "sizes", "series", "all"):
             raise ValueError(f"pairs must be 'none', 'sizes', 'series' or 'all', not {self.pairs!r}")
+        if isinstance(self.operators, str | Difference):
+            raise ValueError(f"operators must be a list, got {self.operators!r} alone")
         try:
             re.compile(self.inputs)
         except re.error as error:
@@ -164,27 +166,30 @@ class Level:
         for operator in self.operators:
             for feature in inputs:
                 yield call(operator, feature) if isinstance(operator, str) else operator.of(feature)
-        for a, b in combinations(inputs, 2):
-            if self.pairs != "none" and (self.pairs == "all" or _PAIRED[self.pairs](a, b)):
-                yield a - b
+        places = [pair for alike in self._alike(inputs) for pair in combinations(alike, 2)]
+        for i, j in sorted(places):
+            if self.pairs != "series" or inputs[i].columns != inputs[j].columns:
+                yield inputs[i] - inputs[j]
 
-    def count(self, n_inputs: int) -> int:
+    def count(self, inputs: Sequence[Expression]) -> int:
         """At most so many new features."""
-        return n_inputs * len(self.operators) + (n_inputs * (n_inputs - 1) // 2 if self.pairs != "none" else 0)
+        n_pairs = sum(len(alike) * (len(alike) - 1) // 2 for alike in self._alike(inputs))
+        return len(inputs) * len(self.operators) + n_pairs
+
+    def _alike(self, inputs: Sequence[Expression]) -> list[list[int]]:
+        """Places of the inputs that are paired with each other."""
+        alike: dict[Any, list[int]] = {}
+        for place, feature in enumerate(inputs):
+            key = _KEYS[self.pairs](feature)
+            if key is not None:
+                alike.setdefault(key, []).append(place)
+        return list(alike.values())
 
 
-def _of_two_sizes(a: Expression, b: Expression) -> bool:
-    return (
-        isinstance(a, Call)
-        and isinstance(b, Call)
-        and a.operator == b.operator
-        and a.operator in WINDOWED
-        and a.arguments == b.arguments
-    )
-
-
-def _of_two_series(a: Expression, b: Expression) -> bool:
-    return a.columns != b.columns and _template(a) == _template(b)
+def _but_for_size(feature: Expression) -> tuple[str, Any] | None:
+    if isinstance(feature, Call) and feature.operator in WINDOWED:
+        return feature.operator, feature.arguments
+    return None
 
 
 def _template(expression: Expression) -> str:
@@ -202,7 +207,12 @@ def _renamed(expression: Expression, names: Mapping[str, str]) -> Expression:
     return call(expression.operator, *arguments, parameters=expression.parameters)
 
 
-_PAIRED = {"sizes": _of_two_sizes, "series": _of_two_series}
+_KEYS: dict[str, Callable[[Expression], Any]] = {
+    "none": lambda feature: None,
+    "sizes": _but_for_size,
+    "series": _template,
+    "all": lambda feature: "",
+}
 
 DEFAULT_LEVELS = (
     Level((Difference(1), Difference(5), Window(5), Window(20), Shift(1))),
@@ -249,8 +259,8 @@ def expand_programs(
         inputs = new if level.inputs == "new" else list(kept)
         if level.inputs not in ("new", "all"):
             inputs = [feature for feature in kept if re.fullmatch(level.inputs, str(feature))]
-        if len(kept) + level.count(len(inputs)) > 20 * max_features:
-            raise _too_many(level.count(len(inputs)), number, max_features)
+        if len(kept) + level.count(inputs) > 20 * max_features:
+            raise _too_many(level.count(inputs), number, max_features)
         made = [feature for feature in dict.fromkeys(level.make(inputs)) if feature not in kept]
         kept = dict.fromkeys([*(kept if level.bypass else ()), *made])
         new = made
@@ -297,8 +307,8 @@ class FeatureProgram(TransformerMixin, BaseEstimator):
     user : sequence of Expression or str
         Formulas of single rows that join the series, such as ``"square(x0)"``.
     prune : float or None
-        Features whose correlation with an earlier one is larger than this in size, over the rows of fit where all are
-        known (20,000 of them drawn, where there are more), are left out, as are those that do not vary. None keeps all.
+        Features whose correlation with an earlier one is larger than this in size are left out, as are those that do
+        not vary (`uncorrelated` says over which rows of fit). None keeps all.
     start : {"missing", "hold"}
         What came before the first row: nothing (the first rows of a feature are NaN), or that row, for ever.
     entity : str, optional
@@ -573,6 +583,8 @@ class FeatureProgram(TransformerMixin, BaseEstimator):
         if isinstance(X, list | np.ndarray) and np.ndim(X) == 3:
             cube = check_array(X, dtype=np.float64, allow_nd=True, ensure_all_finite="allow-nan", input_name="X")
             n_entities, n_times, n_series = cube.shape
+            if not cube.size:
+                raise ValueError(f"X has {n_entities} entities, {n_times} times and {n_series} series; each is needed")
             if reset:
                 self.n_features_in_ = n_series
                 self.__dict__.pop("feature_names_in_", None)
@@ -682,14 +694,15 @@ def uncorrelated(features: Array, limit: float, names: Sequence[str]) -> tuple[l
     Parameters
     ----------
     features : ndarray of shape (n_features, n_rows)
-        Rows where one is NaN take no part; of more than 20,000 rows, as many are drawn for the correlations.
+        Correlations are over the rows where all are known; or over those where both are, where the first are fewer than
+        half. Of more than 20,000 rows, as many are drawn for the correlations.
     limit : float
     names : sequence of str
 
     Returns
     -------
     kept : list of int
-        All of them when fewer than eight rows are complete, the first one when none varies.
+        Fewer than eight rows leave out nothing; the first one when none varies.
     reasons : dict of str to str
         Why the others are left out, by name.
 
@@ -702,11 +715,11 @@ def uncorrelated(features: Array, limit: float, names: Sequence[str]) -> tuple[l
     complete = np.ones(features.shape[1], dtype=bool)
     for row in features:
         complete &= ~np.isnan(row)
-    rows = np.flatnonzero(complete)
-    if len(rows) < FEWEST_ROWS:
-        return list(range(len(features))), {}
-    varies = np.array([_varies(row[complete]) for row in features])
-    correlation = _correlation(features, rows)
+    varies = [_varies(row[~np.isnan(row)]) for row in features]
+    if 2 * np.count_nonzero(complete) < len(complete):
+        correlation = _correlation_in_pairs(features, _drawn(np.arange(len(complete))))
+    else:
+        correlation = _correlation(features, _drawn(np.flatnonzero(complete)))
     kept: list[int] = []
     reasons: dict[str, str] = {}
     for j, name in enumerate(names):
@@ -725,23 +738,58 @@ def uncorrelated(features: Array, limit: float, names: Sequence[str]) -> tuple[l
 
 
 def _varies(values: Array) -> bool:
+    if len(values) < FEWEST_ROWS:  # nobody knows
+        return True
     low, high = values.min(), values.max()
     return bool(high - low > 1e-12 * max(abs(low), abs(high)))
 
 
+def _drawn(rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Some rows, or many of them."""
+    if len(rows) <= MOST_ROWS:
+        return rows  # else not every n-th row, which could keep step with a season
+    return np.sort(np.random.default_rng(0).choice(rows, MOST_ROWS, replace=False))
+
+
+def _blocks(rows: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    return [rows[start : start + 4096] for start in range(0, len(rows), 4096)]
+
+
 def _correlation(features: Array, rows: NDArray[np.intp]) -> Array:
-    """Correlations over some rows, or many of them; NaN for a feature that does not vary there."""
-    if len(rows) > MOST_ROWS:  # not every n-th row, which could keep step with a season
-        rows = np.sort(np.random.default_rng(0).choice(rows, MOST_ROWS, replace=False))
-    blocks = [rows[start : start + 4096] for start in range(0, len(rows), 4096)]
-    mean = sum(features[:, block].sum(axis=1) for block in blocks) / len(rows)
+    """Correlations over rows where all are known; NaN for a feature that does not vary there, or too few rows."""
+    if len(rows) < FEWEST_ROWS:
+        return np.full((len(features), len(features)), np.nan)
+    mean = sum(features[:, block].sum(axis=1) for block in _blocks(rows)) / len(rows)
     product = np.zeros((len(features), len(features)))
-    for block in blocks:
+    for block in _blocks(rows):
         part = features[:, block] - mean[:, None]
         product += part @ part.T
     scale = np.sqrt(np.diag(product))
     scale[scale == 0.0] = np.nan
     return product / np.outer(scale, scale)
+
+
+def _correlation_in_pairs(features: Array, rows: NDArray[np.intp]) -> Array:
+    """Correlations over the rows where both are known; NaN where those are too few, or one does not vary there."""
+    total, count = np.zeros(len(features)), np.zeros(len(features))
+    for block in _blocks(rows):
+        total += np.nansum(features[:, block], axis=1)
+        count += np.count_nonzero(~np.isnan(features[:, block]), axis=1)
+    mean = total / np.maximum(count, 1.0)
+    n, sums, squares, products = np.zeros((4, len(features), len(features)))
+    for block in _blocks(rows):
+        part = features[:, block] - mean[:, None]
+        known = ~np.isnan(part)
+        part[~known] = 0.0
+        there = known.astype(np.float64)
+        n += there @ there.T
+        sums += part @ there.T
+        squares += part**2 @ there.T
+        products += part @ part.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = squares - sums**2 / n
+        spread[~(spread > 1e-10 * squares) | (n < FEWEST_ROWS)] = np.nan
+        return (products - sums * sums.T / n) / np.sqrt(spread * spread.T)
 
 
 # a generator --------------------------------------------------------------------------------------------------------
