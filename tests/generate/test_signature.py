@@ -347,6 +347,52 @@ def test_static_columns_and_unobserved_targets():
         model.predict(paths, static=start[:1])
 
 
+def test_frames_series_and_ragged_arrays_of_times_and_targets():
+    paths, _, _ = driven(12)
+    y = np.random.default_rng(0).normal(size=(12, 2))
+    model = SigLasso(1, alpha=0.1).fit(paths, y, [0.3, 0.9])
+    framed = SigLasso(1, alpha=0.1).fit(paths, pd.DataFrame(y), pd.Series([0.3, 0.9]))
+    assert framed.coef_.tolist() == model.coef_.tolist()
+    table = np.tile([0.3, 0.9], (12, 1))
+    ragged = np.empty(12, dtype=object)
+    ragged[:] = [row[: 1 + i % 2] for i, row in enumerate(table)]
+    expected = model.predict(paths, [0.3, 0.9])
+    for times in (pd.Series([0.3, 0.9]), table, pd.DataFrame(table)):
+        assert_allclose(model.predict(paths, times), expected)
+    for times in (ragged, list(ragged), pd.Series(ragged)):
+        assert_allclose(
+            np.concatenate(model.predict(paths, times)), expected[np.arange(2) <= np.arange(12)[:, None] % 2]
+        )
+    with pytest.raises(ValueError, match="times must be a list"):
+        model.predict(paths, 0.3)
+
+
+def test_weights_of_paths_in_the_score():
+    paths, times, targets = driven(12)
+    model = SigLasso(1).fit(paths, targets, times)
+    weight = np.arange(12) % 2
+    targets[1] = np.append(targets[1][:3], np.nan)
+    half = model.score(paths[1::2], targets[1::2], times[1::2])
+    assert model.score(paths, targets, times, sample_weight=weight) == pytest.approx(half)
+    with pytest.raises(ValueError, match="sample_weight"):
+        model.score(paths, targets, times, sample_weight=[1.0])
+
+
+def test_strengths_that_are_tried_are_those_of_scikit_learn(monkeypatch):
+    paths, times, targets = driven(12)
+    found = SigLasso(2, n_alphas=7).fit(paths, targets, times)
+    import covey.generate.signature as module
+
+    monkeypatch.setattr(module, "_strengths", lambda rows, observed, n: n)  # from scikit-learn 1.7 on it takes a number
+    try:
+        theirs = SigLasso(2, n_alphas=7).fit(paths, targets, times)
+    except ValueError:
+        pytest.skip("an older scikit-learn")
+    assert_allclose(found.coef_, theirs.coef_, atol=1e-10)
+    constant = SigLasso(2).fit(paths, np.ones((12, 1)), [0.5])
+    assert_allclose(constant.predict(paths, [0.7]), 1.0)
+
+
 def test_folds_keep_individuals_together(monkeypatch):
     seen = []
     from sklearn.linear_model import LassoCV

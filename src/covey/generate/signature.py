@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from math import factorial as factorial_of
 from typing import Any, Literal, Self
 
@@ -13,7 +14,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
 from sklearn.linear_model import Lasso, LassoCV, Ridge
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, column_or_1d, validate_data
 from threadpoolctl import threadpool_limits
 
 Array = NDArray[np.float64]
@@ -189,18 +190,21 @@ class _Form:
         out = np.empty((len(last), signature_dim(self.n_channels, self.depth)))
         trace(vertices, last.astype(np.int64), ends, self.depth, self.n_once, self.lead_lag, out)
         if self.log:
-            out = logarithms(out, self.n_channels, self.depth)[:, self._lyndon_positions()]
-        return out * self._factorials() if self.factorial else out
+            out = logarithms(out, self.n_channels, self.depth)[:, self._lyndon_positions]
+        return out * self._factorials if self.factorial else out
 
+    @cached_property
     def words(self) -> list[Word]:
         return signature_words(self.n_channels, self.depth, self.log)
 
+    @cached_property
     def _lyndon_positions(self) -> NDArray[np.intp]:
         d = self.n_channels
-        return np.array([_position(word, d) for word in self.words()])
+        return np.array([_position(word, d) for word in self.words])
 
+    @cached_property
     def _factorials(self) -> Array:
-        return np.array([factorial_of(len(word)) for word in self.words()], dtype=np.float64)
+        return np.array([factorial_of(len(word)) for word in self.words], dtype=np.float64)
 
 
 def _position(word: Word, d: int) -> int:
@@ -252,7 +256,7 @@ class Path:
             vertices, when = np.repeat(knots, 2, axis=0)[:-1], np.repeat(self.times, 2)[1:]
         if form.n_once:
             vertices, ends = np.column_stack([when, vertices]), np.column_stack([at[order], ends])
-        out = np.empty((len(at), len(form.words()) if form.log else signature_dim(form.n_channels, form.depth)))
+        out = np.empty((len(at), len(form.words) if form.log else signature_dim(form.n_channels, form.depth)))
         out[order] = form(np.ascontiguousarray(vertices), last, np.ascontiguousarray(ends))
         return out
 
@@ -402,7 +406,7 @@ class SignatureTransformer(TransformerMixin, BaseEstimator):
         if self.interpolation not in ("linear", "forward"):
             raise ValueError(f"interpolation must be 'linear' or 'forward', not {self.interpolation!r}")
         self.n_channels_ = paths[0].values.shape[1]
-        self.words_ = self._form().words()
+        self.words_ = self._form().words
 
     def _form(self) -> _Form:
         once = int(self.time)
@@ -483,8 +487,9 @@ def _checked_paths(estimator: Any, X: Any, reset: bool) -> list[Path]:
 
 def _each_times(times: Any, paths: list[Path], name: str = "times") -> list[Array]:
     """Times for each path, from one array for all or a list of arrays."""
-    common = not isinstance(times, list | tuple) or all(np.ndim(entry) == 0 for entry in times)
-    each = [times] * len(paths) if common and np.ndim(times) == 1 else list(times)
+    if getattr(times, "ndim", 1) == 0 or not hasattr(times, "__len__"):
+        raise ValueError(f"{name} must be a list of times, or one for each path, got {times!r}")
+    each = [times] * len(paths) if _are_common(times) else list(np.asarray(times) if hasattr(times, "iloc") else times)
     if len(each) != len(paths):
         raise ValueError(f"{name} has entries for {len(each)} paths, but there are {len(paths)}")
     out = [np.asarray(at, dtype=np.float64) for at in each]
@@ -494,6 +499,11 @@ def _each_times(times: Any, paths: list[Path], name: str = "times") -> list[Arra
         if len(at) and at.min() < path.times[0]:
             raise ValueError(f"{name} of path {i} has {at.min():g}, before its first observation at {path.times[0]:g}")
     return out
+
+
+def _are_common(times: Any) -> bool:
+    """Whether these are the times of all paths, no list with an array for each."""
+    return all(np.ndim(entry) == 0 for entry in times) and not hasattr(times, "columns")
 
 
 class SigLasso(RegressorMixin, BaseEstimator):
@@ -618,12 +628,13 @@ class SigLasso(RegressorMixin, BaseEstimator):
         orders[: len(self.words_)] = [len(word) for word in self.words_]
         weight = float(self.order_weight) ** (orders - 1.0)
         with threadpool_limits(1, user_api="blas"):
-            model = self._model(observed, individual).fit(scaler.transform(rows) / weight, observed)
+            scaled = scaler.transform(rows) / weight
+            model = self._model(scaled, observed, individual).fit(scaled, observed)
         self.alpha_ = float(model.alpha if self.alpha is not None else model.alpha_)
         self.coef_ = model.coef_ / (weight * scaler.scale_)
         self.intercept_ = float(model.intercept_ - self.coef_ @ scaler.mean_)
 
-    def _model(self, observed: Array, individual: NDArray[np.intp]) -> Any:
+    def _model(self, rows: Array, observed: Array, individual: NDArray[np.intp]) -> Any:
         if self.alpha is not None:
             return Lasso(self.alpha, max_iter=20_000) if self.penalty == "lasso" else Ridge(self.alpha)
         n = len(np.unique(individual))
@@ -631,7 +642,7 @@ class SigLasso(RegressorMixin, BaseEstimator):
             raise ValueError(f"cross validation needs targets of at least 2 paths, got {n} sample(s); give alpha")
         folds = list(GroupKFold(min(self.cv, n)).split(observed, groups=individual))
         if self.penalty == "lasso":
-            return LassoCV(alphas=self.n_alphas, cv=folds, max_iter=20_000)
+            return LassoCV(alphas=_strengths(rows, observed, self.n_alphas), cv=folds, max_iter=20_000)
         return _GroupedRidge(np.logspace(-6, 3, self.n_alphas) * len(observed), folds)
 
     def predict(self, X: Any, times: Any = None, static: ArrayLike | None = None) -> Any:
@@ -655,13 +666,20 @@ class SigLasso(RegressorMixin, BaseEstimator):
         found = [rows @ self.coef_ + self.intercept_ for rows in self._columns(paths, at, static)]
         if times is None:
             return np.concatenate(found)
-        one_for_all = np.ndim(times[0]) == 0 if len(times) else True
-        return np.stack(found) if one_for_all or isinstance(times, np.ndarray) else found
+        is_table = not isinstance(times, list | tuple) and np.ndim(times) == 2
+        return np.stack(found) if is_table or _are_common(times) else found
 
     def score(
         self, X: Any, y: Any, times: Any = None, static: ArrayLike | None = None, sample_weight: Any = None
     ) -> float:
-        """Coefficient of determination over all observed targets."""
+        """Coefficient of determination over all observed targets.
+
+        Parameters
+        ----------
+        X, y, times, static : as in `fit`
+        sample_weight : array-like of shape (n_paths,), optional
+            Weight of each target of a path.
+        """
         from sklearn.metrics import r2_score
 
         paths = _checked_paths(self, X, reset=False)
@@ -669,7 +687,10 @@ class SigLasso(RegressorMixin, BaseEstimator):
         observed = np.concatenate(targets)
         seen = ~np.isnan(observed)
         found = np.concatenate([rows @ self.coef_ + self.intercept_ for rows in self._columns(paths, at, static)])
-        return float(r2_score(observed[seen], found[seen], sample_weight=sample_weight))
+        weight = None
+        if sample_weight is not None:
+            weight = np.repeat(_check_sample_weight(sample_weight, np.empty(len(paths))), [len(a) for a in at])[seen]
+        return float(r2_score(observed[seen], found[seen], sample_weight=weight))
 
     def _columns(self, paths: list[Path], at: list[Array], static: ArrayLike | None) -> list[Array]:
         """Rows of the regression of each path."""
@@ -723,6 +744,12 @@ class _GroupedRidge:
         return model
 
 
+def _strengths(rows: Array, observed: Array, n: int) -> Array:
+    """Strengths of a lasso on centred columns, from that which leaves nothing down to a thousandth."""
+    largest = float(np.abs(rows.T @ (observed - observed.mean())).max()) / len(observed)
+    return np.geomspace(1.0, 1e-3, n) * max(largest, 1e-15)
+
+
 def _static(static: ArrayLike, n_paths: int) -> Array:
     fixed = check_array(static, dtype=np.float64, input_name="static")
     if len(fixed) != n_paths:
@@ -742,7 +769,7 @@ def _targets(y: Any, times: Any, paths: list[Path]) -> tuple[list[Array], list[A
     at = _each_times(times, paths)
     if len(y) != len(paths):
         raise ValueError(f"y has {len(y)} entries, but there are {len(paths)} paths")
-    targets = [np.asarray(row, dtype=np.float64) for row in y]
+    targets = [np.asarray(row, dtype=np.float64) for row in (np.asarray(y) if hasattr(y, "columns") else y)]
     for i, (row, when) in enumerate(zip(targets, at, strict=True)):
         if row.shape != when.shape:
             raise ValueError(f"path {i} has {len(when)} times but targets of shape {row.shape}")
