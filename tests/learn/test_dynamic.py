@@ -172,6 +172,30 @@ def test_prior_features_are_known_from_the_start():
     assert (found.order[~wet & there, 0] == 3).all()
 
 
+def test_prior_features_are_queried_first_and_never_paid_for():
+    rng = np.random.default_rng(0)
+    x = rng.integers(2, size=(300, 4)).astype(float)
+    model = DynamicFeatureSelector(prior_features=[1], random_state=0, **SMALL | {"pretrain_iter": 0, "max_iter": 2})
+    model.fit(x, x[:, 1] + x[:, 2])
+    asked = []
+
+    def query(i, j):
+        asked.append(j)
+        return [np.nan, x[0, j]][j != 1 or is_there]
+
+    for is_there in (True, False):
+        asked.clear()
+        found = model.acquire(query=query)
+        assert asked[0] == 1
+        assert sorted(asked[1:]) == sorted(found.order[0].tolist()) == [0, 2, 3]
+        assert found.cost.tolist() == [3.0]
+        assert found.mask[0].tolist() == [True, is_there, True, True]
+    asked.clear()
+    model.acquire(np.where(np.arange(4) == 1, x[:1], np.nan), query=query, budget=0)
+    assert asked == []
+    assert 1 not in model.acquire(x[:5], known=np.zeros((5, 4))).order
+
+
 def test_groups_that_tell_only_together():
     rng = np.random.default_rng(0)
     x = rng.integers(2, size=(1500, 4))
@@ -205,6 +229,8 @@ def test_the_same_seed_gives_the_same_answers_and_global_state_stays():
         ({"learning_rate": -1.0}, "learning_rate must not be negative"),
         ({"prior_features": ["z"]}, "'z', which is not a column"),
         ({"prior_features": [7]}, "has 7, but X has 2 columns"),
+        ({"prior_features": [True, False]}, "names or places of columns, got True"),
+        ({"prior_features": [0.5]}, "names or places of columns, got 0.5"),
         ({"prior_features": [0, 1]}, "names all columns"),
         ({"feature_costs": [1.0]}, "one cost for each of 2"),
         ({"budget": -1}, "budget must not be negative"),

@@ -1,5 +1,7 @@
 """Asking features one at a time: the policy against its definition, counts against mutual information, mixed tables."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -256,8 +258,18 @@ def test_numbers_are_cut_and_huge_means_do_not_matter():
         assert model.score(x[1500:] + place, y[1500:]) > 0.93
 
 
+def test_thousands_of_columns_need_no_square_of_them():
+    x = np.random.default_rng(0).integers(2, size=(30, 20_000)).astype(float)
+    tracemalloc.start()
+    found = acquire(lambda values, known: (np.zeros(x.shape), np.ones((len(values), 1))), x, budget=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.order.tolist() == [[0, 1]] * 30
+    assert peak < 100e6  # a square takes 3.2 GB
+
+
 def test_helpers():
-    assert group_members(None, 2).tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    assert group_members(None, 2).toarray().tolist() == [[1.0, 0.0], [0.0, 1.0]]
     assert checked_costs(None, 3).tolist() == [1.0, 1.0, 1.0]
 
 
@@ -267,6 +279,8 @@ def test_helpers():
         ({"feature_costs": [1.0]}, "one cost for each of 2"),
         ({"feature_costs": [1.0, 0.0]}, "positive and finite"),
         ({"groups": [0]}, "one label for each of the 2"),
+        ({"groups": [0, np.nan]}, "groups has missing labels"),
+        ({"groups": [None, "a"]}, "groups has missing labels"),
         ({"budget": -1}, "budget must not be negative"),
         ({"min_cmi": np.nan}, "min_cmi must not be negative"),
         ({"confidence": 1.5}, "confidence must lie"),
@@ -295,3 +309,5 @@ def test_wrong_rows():
         TabularCMI().fit([[1.0], [1.0]], [0, 1])
     with pytest.raises(ValueError, match="y"):
         TabularCMI().fit([[0], [1]], [0.0, np.nan])
+    with pytest.raises(ValueError, match="y has 1 missing values"):
+        TabularCMI().fit([[0], [1], [1]], np.array(["a", None, "b"], dtype=object))

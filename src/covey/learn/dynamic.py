@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -205,7 +205,8 @@ class DynamicFeatureSelector(DynamicClassifier):
     learning_rate, weight_decay : float
         Of AdamW; the first falls linearly to 0.
     prior_features : array-like of int or str, optional
-        Columns that are known from the start at no cost, in training as later.
+        Columns that are known from the start at no cost, in training as later, by their places or names. Asking with
+        `query` begins with those that the given rows lack, and what cannot be had then is never asked.
     feature_costs, groups, budget, min_cmi, confidence
         As for `covey.select.dynamic.acquire`.
     random_state : int, RandomState or None
@@ -305,7 +306,7 @@ class DynamicFeatureSelector(DynamicClassifier):
             torch.as_tensor(labels),
         ]
         asking = Asking(
-            torch.as_tensor(self._member > 0),
+            torch.as_tensor(self._member.toarray() > 0),
             torch.as_tensor(self._costs, dtype=torch.float32),
             torch.as_tensor(self._start),
             self._n_asked(),
@@ -323,6 +324,8 @@ class DynamicFeatureSelector(DynamicClassifier):
 
         for n_passes, loss_of in ((self.pretrain_iter, pretraining_loss), (self.max_iter, loss)):
             n_steps = n_passes * steps_of_pass
+            if not n_steps:
+                continue
             batches: Iterator[list[Any]] = paired_batches(views, self.batch_size, n_steps, generator)
             if loss_of is loss:
                 batches = ([*batch, 1.0 - k / n_steps] for k, batch in enumerate(batches))
@@ -330,13 +333,17 @@ class DynamicFeatureSelector(DynamicClassifier):
 
     def _n_asked(self) -> int:
         """Steps of an episode."""
-        asked = (self._member.T @ ~self._start) > 0
+        asked = self._is_asked()
         n_groups = int(np.count_nonzero(asked))
         if self.max_features is not None:
             return min(self.max_features, n_groups)
         if self.budget is None:
             return n_groups
         return int(np.count_nonzero(np.cumsum(np.sort(self._costs[asked])) <= self.budget * (1 + 1e-12)))
+
+    def _is_asked(self) -> NDArray[np.bool_]:
+        """Groups that are not known from the start."""
+        return self._member.T @ ~self._start > 0
 
     def _inputs(self, values: Array) -> Array:
         """Numbers standardised, categories one column a label, zeros where missing; shape (n_rows, n_inputs)."""
@@ -352,10 +359,14 @@ class DynamicFeatureSelector(DynamicClassifier):
     def _estimate(self, values: Array, known: Mask) -> tuple[Array, Array]:
         with torch.no_grad():
             told, logits = self.estimator_(torch.as_tensor(self._inputs(values)), torch.as_tensor(known))
-        return told.numpy(), logits.softmax(dim=1).numpy()
+        return np.where(self._is_asked(), told.numpy(), np.nan), logits.softmax(dim=1).numpy()
 
-    def _known_from_start(self, values: Array) -> Mask | None:
-        return np.broadcast_to(self._start, values.shape)
+    def _known_from_start(self, values: Array, reveal: Callable[[int, int], float] | None) -> Mask | None:
+        if reveal is None:
+            return np.broadcast_to(self._start, values.shape)
+        for i, j in zip(*np.nonzero(np.isnan(values) & self._start)):
+            values[i, j] = reveal(int(i), int(j))
+        return None
 
     def _prior(self, names: Sequence[str]) -> NDArray[np.bool_]:
         start = np.zeros(len(names), dtype=bool)
@@ -364,6 +375,8 @@ class DynamicFeatureSelector(DynamicClassifier):
                 if feature not in names:
                     raise ValueError(f"prior_features names {feature!r}, which is not a column of X")
                 feature = list(names).index(feature)
+            if isinstance(feature, bool) or not isinstance(feature, int):
+                raise ValueError(f"prior_features must be names or places of columns, got {feature!r}")
             if not -len(names) <= feature < len(names):
                 raise ValueError(f"prior_features has {feature}, but X has {len(names)} columns")
             start[feature] = True

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csc_array
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
@@ -165,7 +166,8 @@ def acquire(
         if not len(running):
             break
         for i, g in zip(running.tolist(), best.tolist()):
-            for j in np.flatnonzero(member[:, g] * available[i] * ~revealed[i]).tolist():
+            columns = _columns_of(member, g)
+            for j in columns[available[i, columns] & ~revealed[i, columns]].tolist():
                 values[i, j] = source(i, j)
                 revealed[i, j] = available[i, j] = not np.isnan(values[i, j])
         left[running] -= costs[best]
@@ -182,7 +184,7 @@ def acquire(
     )
 
 
-def group_members(groups: ArrayLike | None, n_features: int) -> Array:
+def group_members(groups: ArrayLike | None, n_features: int) -> csc_array:
     """Which columns are asked together, shape (n_features, n_groups), 0 or 1.
 
     Raises
@@ -192,15 +194,31 @@ def group_members(groups: ArrayLike | None, n_features: int) -> Array:
 
     Examples
     --------
-    >>> group_members(["blood", "age", "blood"], 3).tolist()
+    >>> group_members(["blood", "age", "blood"], 3).toarray().tolist()
     [[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]
     """
-    if groups is None:
-        return np.eye(n_features)
-    labels = np.asarray(groups)
-    if labels.shape != (n_features,):
-        raise ValueError(f"groups must have one label for each of the {n_features} columns, got shape {labels.shape}")
-    return (labels[:, None] == np.unique(labels)).astype(np.float64)
+    codes, n_groups = np.arange(n_features), n_features
+    if groups is not None:
+        labels = np.asarray(groups)
+        if labels.shape != (n_features,):
+            raise ValueError(f"groups must have one label for each of the {n_features} columns, got {labels.shape}")
+        if _n_missing(labels):
+            raise ValueError("groups has missing labels; give each column one, also those that are asked alone")
+        names, codes = np.unique(labels, return_inverse=True)
+        n_groups = len(names)
+    return csc_array((np.ones(n_features), (np.arange(n_features), codes)), shape=(n_features, n_groups))
+
+
+def _columns_of(member: csc_array, group: int) -> NDArray[np.intp]:
+    """Columns of one group, ascending."""
+    return member.indices[member.indptr[group] : member.indptr[group + 1]]
+
+
+def _n_missing(values: NDArray) -> int:
+    """How many are None or NaN, of any type."""
+    if values.dtype.kind not in "Of":
+        return 0
+    return sum(value is None or bool(value != value) for value in values.tolist())
 
 
 def checked_costs(feature_costs: ArrayLike | None, n_groups: int) -> Array:
@@ -359,6 +377,8 @@ class DynamicClassifier(ClassifierMixin, BaseEstimator):
         target = column_or_1d(y, warn=True)
         if target.dtype.kind in "fiu":
             assert_all_finite(target, input_name="y")
+        elif _n_missing(target):
+            raise ValueError(f"y has {_n_missing(target)} missing values; leave those rows out")
         check_classification_targets(target)
         if len(target) != n_rows:
             raise ValueError(f"X has {n_rows} rows and y has {len(target)}; they must be the same rows")
@@ -417,7 +437,8 @@ class DynamicClassifier(ClassifierMixin, BaseEstimator):
         else:
             values = self._reader(self._checked(X, reset=False))
         reveal = None if query is None else (lambda i, j: self._reader.one(j, query(i, j)))
-        known = self._known_from_start(values) if known is None and query is None else known
+        if known is None:
+            known = self._known_from_start(values, reveal)
         return acquire(
             self.estimate,
             values,
@@ -430,7 +451,8 @@ class DynamicClassifier(ClassifierMixin, BaseEstimator):
             confidence=self.confidence if confidence is None else confidence,
         )
 
-    def _known_from_start(self, values: Array) -> Mask | None:
+    def _known_from_start(self, values: Array, reveal: Callable[[int, int], float] | None) -> Mask | None:
+        """What costs nothing; None is the default of `acquire`. With `reveal` it is written into `values`."""
         return None
 
     def predict_proba(self, X: Any) -> Array:
@@ -567,13 +589,15 @@ class TabularCMI(DynamicClassifier):
         return information[place], proba[place]
 
 
-def _joint_codes(codes: NDArray[np.int32], member: Array) -> tuple[NDArray[np.int32], NDArray[np.int64], Array]:
+def _joint_codes(codes: NDArray[np.int32], member: csc_array) -> tuple[NDArray[np.int32], NDArray[np.int64], Array]:
     """Codes of the columns of each group together, where the levels of each group start, and the levels' shares."""
     joint = np.full((member.shape[1], codes.shape[1]), -1, dtype=np.int32)
+    seen: Mask = np.any(codes >= 0, axis=1)
     sizes: list[int] = []
     shares: list[Array] = []
     for g in range(len(joint)):
-        part = codes[(member[:, g] > 0) & (codes >= 0).any(axis=1)]
+        columns = _columns_of(member, g)
+        part = codes[columns[seen[columns]]]
         there = (part >= 0).all(axis=0)
         _, joint[g, there], counts = np.unique(part[:, there], axis=1, return_inverse=True, return_counts=True)
         sizes.append(len(counts))
