@@ -171,6 +171,8 @@ def test_scale_and_place_of_a_column_do_not_matter():
     strength = [QuickSelection(max_iter=3, random_state=0, **SMALL).fit(z).strength_ for z in (x, x * scale)]
     assert (strength[0] == strength[1]).all()
     assert hits(QuickSelection(random_state=0, **SMALL).fit(x + 1e9)) >= 13
+    far = QuickSelection(max_iter=3, random_state=0, **SMALL).fit(x * np.where(scale > 1, 1e200, 1e-200))
+    assert far.strength_ == pytest.approx(strength[0], rel=1e-3)
 
 
 def test_without_standardising_a_wide_column_wins():
@@ -211,6 +213,7 @@ def test_few_rows_and_columns_without_variance():
         ({"max_iter": 0}, "max_iter must be at least 1"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"epsilon": 0}, "epsilon must be positive"),
+        ({"epsilon": np.inf}, "epsilon must be positive"),
         ({"learning_rate": -1.0}, "learning_rate must be positive"),
         ({"noise": -0.1}, "noise must not be negative"),
         ({"weight_decay": np.nan}, "weight_decay must not be negative"),

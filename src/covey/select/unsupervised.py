@@ -268,7 +268,7 @@ class _Settings:
             if count < 1:
                 raise ValueError(f"{name} must be at least 1, got {count}")
         for name, value in (("epsilon", epsilon), ("learning_rate", self.learning_rate)):
-            if not value > 0:
+            if not 0 < value < np.inf:
                 raise ValueError(f"{name} must be positive, got {value}")
         for name in ("noise", "weight_decay"):
             if not getattr(self, name) >= 0:
@@ -449,5 +449,6 @@ def standardised(x: Array) -> Array:
     [-1.0, 1.0]
     """
     x = x - x.mean(axis=0)
+    x /= np.abs(x).max(axis=0)  # squares of the largest and the smallest numbers are infinite and 0
     x /= x.std(axis=0)
     return x
