@@ -33,7 +33,7 @@ def test_numbers_and_many_classes_as_targets():
     numbers = subset_of({**columns, "y": z})
     assert numbers.scoring == "r2" and set(numbers.columns[:2]) == {"x0", "x1"} and len(numbers.columns) <= 3
     classes = subset_of({**columns, "y": np.array(list("abc"))[np.digitize(z, [-1, 1])]})
-    assert classes.scoring == "accuracy" and set(classes.columns) == {"x0", "x1"}
+    assert classes.scoring == "accuracy" and set(classes.columns[:2]) == {"x0", "x1"} and len(classes.columns) <= 5
 
 
 def test_nothing_is_recommended_where_nothing_predicts_or_there_is_little_to_choose():
@@ -68,6 +68,26 @@ def test_neighbours_stay_together_where_rows_are_in_order():
     mixed = subset_of({**walks, "y": y}, ordered=False)
     assert mixed is not None and mixed.all_score > 0.9
     assert apart is None or apart.all_score < 0.8
+
+
+@pytest.mark.parametrize("rare", [14, 30, 200])
+def test_rows_sorted_by_their_class(rare):
+    """Folds of whole stretches may lack the rare class, in training or test."""
+    rng = np.random.default_rng(0)
+    walks = {f"w{j}": np.cumsum(rng.normal(size=600)) for j in range(4)}
+    y = np.repeat(["a", "b"], [600 - rare, rare])
+    best = subset_of({**walks, "y": y}, ordered=True)
+    assert (best is None) == (rare < 200)
+    if rare == 30:
+        assert not [f for f in analyse(read({**walks, "y": y}), "y", LocalEngine(1)).findings if f.kind == "subset"]
+
+
+def test_targets_of_the_last_rows_alone():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4000, 4))
+    y = (x[:, 0] > 0).astype(str).astype(object)
+    y[:-150] = None
+    assert subset_of({**{f"x{j}": x[:, j] for j in range(4)}, "y": y}, ordered=True).columns == ("x0",)
 
 
 def test_a_sample_of_many_rows():

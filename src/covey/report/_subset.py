@@ -34,7 +34,8 @@ def recommended_subset(material: Material, without: Collection[str] = (), ordere
     Returns
     -------
     Subset or None
-        None without a target, with few rows or features, or when no feature predicts the target.
+        None without a target, with few rows or features, when no feature predicts the target, or when the classes of
+        ordered rows lie in so few stretches that folds of whole stretches lack one.
     """
     names = [name for name in material.predictors if name not in set(without)]
     if material.target is None or not LEAST_FEATURES <= len(names) <= MOST_FEATURES:
@@ -45,24 +46,28 @@ def recommended_subset(material: Material, without: Collection[str] = (), ordere
         return None
     from covey.select import AssociationRanker, RedundancyAware, compare_selectors
     from covey.select._forest import TreeAverageClassifier, TreeAverageRegressor
+    from covey.select.comparison import FoldError
 
     y, scoring = _target(target, rows)
     selectors = {"association": AssociationRanker()}
     if len(names) <= MANY:
         selectors["association without redundancy"] = RedundancyAware()
-    found = compare_selectors(
-        material.table.select(names).take(rows),
-        y,
-        selectors,
-        sizes=[size for size in (SIZES if len(names) <= MANY else SIZES_OF_MANY) if size < len(names)],
-        learner=(TreeAverageClassifier if y.is_coded else TreeAverageRegressor)(30, min_samples_leaf=3),
-        scoring=scoring,
-        cv=FOLDS,
-        inner_cv=0,
-        groups=rows * BLOCKS // (int(rows.max()) + 1) if ordered else None,
-        random_state=material.random_state,
-        engine=material.engine,
-    )
+    try:
+        found = compare_selectors(
+            material.table.select(names).take(rows),
+            y,
+            selectors,
+            sizes=[size for size in (SIZES if len(names) <= MANY else SIZES_OF_MANY) if size < len(names)],
+            learner=(TreeAverageClassifier if y.is_coded else TreeAverageRegressor)(30, min_samples_leaf=3),
+            scoring=scoring,
+            cv=FOLDS,
+            inner_cv=0,
+            groups=np.arange(len(rows)) * BLOCKS // len(rows) if ordered else None,
+            random_state=material.random_state,
+            engine=material.engine,
+        )
+    except FoldError:
+        return None
     best = found.recommended
     if best.all_score - 2 * best.all_error <= _by_chance(y, scoring):
         return None
