@@ -57,6 +57,17 @@ def test_a_method_of_numbers_takes_categories_encoded(capsys, table):
     assert set(json.loads(out)["kept"]) <= {"a", "b", "city"}
 
 
+@pytest.mark.parametrize("method", ["mrmr", "omp", "residual", "distance_correlation"])
+def test_a_path_of_ten_columns_ends_where_there_are_fewer(capsys, tmp_path, method):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "few.csv"
+    rows = [f"{a:.4f},{b:.4f},1,{int(a + 0.3 * b > 0)}" for a, b in rng.normal(size=(90, 2))]
+    path.write_text("a,b,same,y\n" + "\n".join(rows) + "\n")
+    code, out, err = run(capsys, path, "-t", "y", "-m", method, "--json")
+    assert code == 0, err
+    assert json.loads(out)["kept"] == ["a", "b"]
+
+
 def test_without_a_target(capsys, table):
     code, out, _ = run(capsys, table, "-m", "quick_selection", "--top", 3, "--json")
     assert code == 0 and len(json.loads(out)["kept"]) == 3
@@ -72,6 +83,19 @@ def test_compare_prints_and_draws(capsys, table, tmp_path):
     code, out, _ = run(capsys, *arguments, "--json")
     found = json.loads(out)
     assert set(found["recommended"]["columns"]) == {"a", "b"} and found["selectors"] == ["association", "mrmr"]
+
+
+@pytest.mark.parametrize(("known", "large"), [({"SC_PHYS_PAGES"}, True), (set(), False)])
+def test_memory_where_the_system_tells_little(monkeypatch, table, known, large):
+    from covey.cli import _common
+
+    def sysconf(name):
+        if name not in known | {"SC_PAGE_SIZE"}:
+            raise ValueError("unrecognized configuration name")
+        return 1
+
+    monkeypatch.setattr(_common.os, "sysconf", sysconf)
+    assert _common.is_large(str(table)) == large
 
 
 def test_lists_the_methods(capsys):

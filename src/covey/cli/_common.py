@@ -87,7 +87,17 @@ def is_large(source: str) -> bool:
         size = 3 * Path(source).stat().st_size
     else:
         return False
-    return size > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") / 4
+    return size > _free_memory() / 4
+
+
+def _free_memory() -> float:
+    """Bytes that are free, or half of all where the system does not tell; infinite where it tells neither."""
+    for pages, share in (("SC_AVPHYS_PAGES", 1.0), ("SC_PHYS_PAGES", 0.5)):
+        try:
+            return share * os.sysconf("SC_PAGE_SIZE") * os.sysconf(pages)
+        except (AttributeError, ValueError, OSError):  # macOS knows no free pages, Windows no pages at all
+            continue
+    return math.inf
 
 
 def require_column(names: Any, target: str | None) -> None:

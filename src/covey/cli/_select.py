@@ -35,7 +35,8 @@ def select(
     target: Annotated[str | None, typer.Option("--target", "-t", help="The column to be explained.")] = None,
     method: Annotated[str, typer.Option("--method", "-m", help="How to rank: see --methods.")] = "association",
     top: Annotated[
-        int | None, typer.Option("--top", "-k", min=1, help="Keep so many columns (those before the elbow).")
+        int | None,
+        typer.Option("--top", "-k", min=1, help="Keep so many columns (those before the elbow, or ten of a path)."),
     ] = None,
     compare: Annotated[
         str | None, typer.Option("--compare", help="Compare ways to rank, as a,b,c or 'usual', by cross-validation.")
@@ -139,6 +140,8 @@ def _rank(
             f"covey: note: {method} needs complete numbers: categories become indicators, gaps are filled", err=True
         )
         selector = EncodedSelector(selector, k="elbow" if top is None else top, engine=engine)
+    elif top is None:
+        _lower_default(selector, X, target)
     with progress(f"ranking by {method}"):
         selector.fit(X, y)
     names = [name for name in (X.names if not isinstance(X, str) else ()) if name != target]
@@ -159,6 +162,19 @@ def _rank(
         typer.echo(f"and {len(rows) - most} columns of less; --json tells all")
     if out is not None:
         typer.echo(f"the kept columns{' and the target' if target else ''}: {out.resolve()}")
+
+
+def _lower_default(selector: RankingSelector, X: Any, target: str | None) -> None:
+    """Make a selector's own number of columns no larger than the number that there are."""
+    from covey.select._base import unusable
+    from covey.table import FeatureTable
+
+    default = selector.get_params(deep=False).get("k")
+    if isinstance(default, int):
+        known = (
+            [not unusable(c) for c in X.columns()] if isinstance(X, FeatureTable) else [n != target for n in X.names]
+        )
+        selector.set_params(k=max(1, min(default, sum(known))))
 
 
 def _ranking(selector: RankingSelector, names: list[str]) -> list[dict[str, Any]]:
