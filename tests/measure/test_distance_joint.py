@@ -118,3 +118,23 @@ def test_undefined_is_nan():
 def test_bad_input_is_refused(x, words):
     with pytest.raises(ValueError, match=words):
         multivariate_distance_correlation(x, np.arange(5.0))
+
+
+@pytest.mark.parametrize("unit", [1e200, 1e-200, 1e9])
+def test_units_and_large_means_do_not_matter(unit):
+    x = np.random.default_rng(3).normal(size=(80, 2))
+    y = x[:, 0] * x[:, 1]
+    expected = multivariate_distance_correlation(x, y)
+    assert multivariate_distance_correlation(unit * x, y) == pytest.approx(expected, abs=1e-12)
+    assert multivariate_distance_correlation(x + 1e9, y - 1e9) == pytest.approx(expected, abs=1e-6)
+
+
+def test_words_are_told():
+    with pytest.raises(ValueError, match="y holds words; give whole numbers"):
+        multivariate_distance_correlation([1.0, 2.0, 3.0], ["a", "b", "a"])
+
+
+def test_is_public():
+    from covey import measure
+
+    assert measure.multivariate_distance_correlation is multivariate_distance_correlation

@@ -1,12 +1,15 @@
 """The showdown on two small tables: complete, resumable, and drawn."""
 
 import json
+import time
+import warnings
 
 import numpy as np
 import pytest
 from scipy.stats import friedmanchisquare
 
 from covey.cli._study import without_section, write_section
+from covey.engine import LocalEngine
 from covey.studies.select import showdown
 
 NAMES = ("association", "mrmr", showdown.RANDOM)
@@ -43,6 +46,18 @@ def test_goes_on_from_what_is_done(folder, cells):
     assert again["wine", "mrmr"].seconds == 123.0
     first = next(c for c in cells if (c.data, c.selector) == ("wine", "association"))
     assert again["wine", "association"].scores == first.scores
+
+
+def test_threads_leave_the_warning_filters_alone(monkeypatch):
+    def quick(data, selector):
+        time.sleep(0.01 + 0.03 * (ord(selector[-1]) % 2))
+        return showdown.Cell(data, selector, {}, float("nan"), 0.0, "nothing")
+
+    monkeypatch.setattr(showdown, "run_cell", quick)
+    before = list(warnings.filters)
+    for _ in range(3):
+        showdown.run(None, ("wine",), [f"s{k}" for k in range(12)], LocalEngine(4))
+        assert warnings.filters == before
 
 
 def test_what_a_selector_cannot_do_is_told():

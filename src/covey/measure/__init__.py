@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         proportionality,
     )
     from covey.measure.concordance import concordance_correlation
+    from covey.measure.distance_joint import multivariate_distance_correlation
     from covey.measure.horizon import HorizonCorrelation, horizon_correlation, optimal_horizon, sign_change
     from covey.measure.hsic_groups import group_hsic
     from covey.measure.lagged import LaggedCorrelation, lagged_correlation
@@ -128,6 +129,7 @@ _HOME = {
     "mantel_test": "mantel",
     "map_mask_correlation": "maps",
     "multiplicative_replacement": "composition",
+    "multivariate_distance_correlation": "distance_joint",
     "natural_gaussian_fit": "causal",
     "net_sentiment": "sentiment",
     "odds_ratio": "clinical",
@@ -202,6 +204,7 @@ __all__ = [
     "map_mask_correlation",
     "measures",
     "multiplicative_replacement",
+    "multivariate_distance_correlation",
     "natural_gaussian_fit",
     "net_sentiment",
     "odds_ratio",

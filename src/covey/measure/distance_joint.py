@@ -46,7 +46,7 @@ def multivariate_distance_correlation(x: ArrayLike, y: ArrayLike, corrected: boo
     Raises
     ------
     ValueError
-        If the sets have different or no rows, or hold missing or infinite values.
+        If the sets have different or no rows, or hold words, missing or infinite values.
 
     References
     ----------
@@ -128,7 +128,12 @@ def _distances(values: ArrayLike, name: str) -> Array:
         raise ValueError(f"{name} must have rows and columns, got shape {array.shape}")
     if array.ndim == 1 and array.dtype.kind in "iub":
         return distance_matrix(array.astype(np.int64))
-    array = array.astype(np.float64).reshape(len(array), -1)
+    try:
+        array = array.astype(np.float64).reshape(len(array), -1)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} holds words; give whole numbers for categories") from None
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds missing or infinite values; leave out those rows")
-    return squareform(pdist(array))
+    array = array - array[0]
+    spread = np.abs(array).max()  # their ratio knows no unit, but squares of very large or small numbers are lost
+    return squareform(pdist(array / spread if spread > 0 else array))

@@ -247,9 +247,7 @@ def run(
         if path is not None and path.is_file():
             cell = Cell(**json.loads(path.read_text()))
         else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                cell = run_cell(*task)
+            cell = run_cell(*task)
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with atomic_write(path) as temporary:
@@ -259,7 +257,9 @@ def run(
             progress(cell, done, len(wanted))
         return cell
 
-    return (engine or LocalEngine(1)).map(one, wanted)
+    with warnings.catch_warnings():  # here, as threads share the filters
+        warnings.simplefilter("ignore")
+        return (engine or LocalEngine(1)).map(one, wanted)
 
 
 def ranked(cells: Sequence[Cell], learners: Sequence[str] = LEARNERS) -> CriticalDifference:
