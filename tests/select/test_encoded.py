@@ -9,8 +9,8 @@ from covey.select import (
     EncodedSelector,
     InfiniteSelector,
     OMPSelector,
-    compare_selectors,
     RedundancyAware,
+    compare_selectors,
 )
 from covey.table import read
 

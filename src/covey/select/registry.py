@@ -110,6 +110,11 @@ _ENTRIES = (
         "covey.select.forward:ResidualForward",
     ),
     SelectorEntry(
+        "all_relevant",
+        "beats its shuffled copies in a forest (Boruta)",
+        "covey.select.all_relevant:AllRelevantSelector",
+    ),
+    SelectorEntry(
         "drcfs",
         "loss of a learner without the column, tested (DRCFS)",
         "covey.select.causal:DoublyRobustSelector",
