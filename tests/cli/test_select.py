@@ -75,7 +75,7 @@ def test_without_a_target(capsys, table):
 
 def test_compare_prints_and_draws(capsys, table, tmp_path):
     page = tmp_path / "compared.html"
-    arguments = [table, "-t", "y", "--compare", "association,mrmr", "--learner", "linear", "--folds", 3]
+    arguments = [table, "-t", "y", "--compare", "--methods", "association,mrmr", "--learner", "linear", "--folds", 3]
     code, out, _ = run(capsys, *arguments, "--out", page)
     assert code == 0 and "recommended: 2 columns" in out and "on rows that took no part" in out
     text = page.read_text(encoding="utf-8")
@@ -99,7 +99,7 @@ def test_memory_where_the_system_tells_little(monkeypatch, table, known, large):
 
 
 def test_lists_the_methods(capsys):
-    code, out, _ = run(capsys, "--methods", "--json")
+    code, out, _ = run(capsys, "--list", "--json")
     names = [entry["name"] for entry in json.loads(out)]
     assert code == 0 and {"association", "mrmr", "inf_fs", "sequential_attention"} <= set(names)
 
@@ -126,11 +126,11 @@ def test_rows_without_a_target_are_left_out(capsys, tmp_path):
         (["{t}", "-t", "y", "-m", "magic"], "no way to rank is called 'magic'"),
         (["{t}", "-t", "y", "--top", "9"], "k=9 is larger than the number of columns, 4"),
         (["{t}", "-t", "y", "--out", "x.txt"], "the ending must be .csv or .parquet"),
-        (["{t}", "-t", "y", "--compare", "usual", "--out", "x.csv"], "ending must be .html"),
-        (["{t}", "--compare", "usual"], "--compare needs a --target"),
+        (["{t}", "-t", "y", "--compare", "--out", "x.csv"], "ending must be .html"),
+        (["{t}", "--compare"], "--compare needs a --target"),
         (["{t}"], "requires y"),
         ([], "name a table"),
-        (["{t}", "-t", "y", "--compare", "usual", "--learner", "magic"], "learner must be one of"),
+        (["{t}", "-t", "y", "--compare", "--learner", "magic"], "learner must be one of"),
     ],
 )
 def test_errors_are_one_line(capsys, table, arguments, message):

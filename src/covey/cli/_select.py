@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from covey.table import FeatureTable
 
 _TABLES = (".csv", ".parquet")
-_COMPARED = "association,mrmr"
+_COMPARED = "association,mrmr,outrank,omp,residual"
 
 
 def select(
@@ -33,14 +33,15 @@ def select(
         str | None, typer.Argument(help="A file (CSV, Parquet, Arrow, .npy, .npz) or covey:adult.")
     ] = None,
     target: Annotated[str | None, typer.Option("--target", "-t", help="The column to be explained.")] = None,
-    method: Annotated[str, typer.Option("--method", "-m", help="How to rank: see --methods.")] = "association",
+    method: Annotated[str, typer.Option("--method", "-m", help="How to rank: see --list.")] = "association",
     top: Annotated[
         int | None,
         typer.Option("--top", "-k", min=1, help="Keep so many columns (those before the elbow, or ten of a path)."),
     ] = None,
     compare: Annotated[
-        str | None, typer.Option("--compare", help="Compare ways to rank, as a,b,c or 'usual', by cross-validation.")
-    ] = None,
+        bool, typer.Option("--compare", help="Compare ways to rank by nested cross-validation.")
+    ] = False,
+    methods: Annotated[str, typer.Option("--methods", help="With --compare: which ways, as a,b,c.")] = _COMPARED,
     learner: Annotated[
         str, typer.Option("--learner", help="With --compare: forest, linear, boosting or neighbours.")
     ] = "forest",
@@ -52,23 +53,23 @@ def select(
         Path | None,
         typer.Option("--out", "-o", help="Write the table of kept columns (.csv, .parquet), or the page (.html)."),
     ] = None,
-    methods: Annotated[bool, typer.Option("--methods", help="List the ways to rank and stop.")] = False,
+    list_methods: Annotated[bool, typer.Option("--list", help="List the ways to rank and stop.")] = False,
     engine: Engine = None,
     sample: Sample = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Rank the columns of TABLE by what they tell about a target and keep the best, or compare ways to do so."""
-    if methods:
+    if list_methods:
         _list_methods(json)
         return
     if table is None:
-        raise ValueError("name a table, or covey:adult; --methods lists the ways to rank")
+        raise ValueError("name a table, or covey:adult; --list tells the ways to rank")
     if out is not None and out.suffix not in ((".html",) if compare else _TABLES):
         wanted = "the page's ending must be .html" if compare else f"the ending must be {' or '.join(_TABLES)}"
         raise ValueError(f"--out {out}: {wanted}")
     if compare:
-        _compare(table, target, compare, learner, scoring, folds, out, engine, sample, seed, json)
+        _compare(table, target, methods, learner, scoring, folds, out, engine, sample, seed, json)
     else:
         _rank(table, target, method, top, out, engine, sample, seed, json)
 
@@ -210,7 +211,7 @@ def _compare(
 
     if target is None:
         raise ValueError("--compare needs a --target: selectors are judged by what their columns predict")
-    wanted = [name.strip() for name in (_COMPARED if names == "usual" else names).split(",") if name.strip()]
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
     X, y = read_with_target(source, target, sample, seed)
     selectors = {name: _made(name, None, seed, None) for name in wanted}
     with progress("selecting and scoring") as say:
