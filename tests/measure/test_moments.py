@@ -112,6 +112,17 @@ def test_few_pairs_of_many_columns_are_those_of_the_whole_product(measure, gaps)
     np.testing.assert_allclose(few.pvalues[:, 0], whole.pvalues[rows, 0], atol=1e-6)
 
 
+@pytest.mark.parametrize("far", [[1e9], [1e17], [1e17, -1e17], [1e200, -1e200]])
+def test_few_pairs_keep_digits_where_an_outlier_is_missing_in_the_other_column(far):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 20)) + rng.normal(size=(200, 1))
+    exact = np.corrcoef(x[5:].T)[1:, 0]
+    x[:5] = np.nan
+    x[: len(far), 0] = far
+    names = {f"x{j}": x[:, j] for j in range(20)}
+    np.testing.assert_allclose(associate(names, measure="pearson", target="x0").values[:, 0], exact, atol=1e-12)
+
+
 def test_a_target_of_many_columns_takes_no_memory_of_all_pairs():
     import tracemalloc
 

@@ -100,7 +100,8 @@ def correlate_pairs(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Correlation of columns ``left[p]`` and ``right[p]`` over the rows where both are present, and their number.
 
-    `values` has one column a row, shape (n_columns, n_rows), NaN for missing. Means first, then deviations.
+    `values` has one column a row, shape (n_columns, n_rows), NaN for missing. Means first, then deviations, both from
+    the first common row, so that rows that are far away and not common take no digits.
     """
     out = np.full(left.size, np.nan)
     rows = np.zeros(left.size, dtype=np.int64)
@@ -108,27 +109,32 @@ def correlate_pairs(
         x = values[left[p]]
         y = values[right[p]]
         n = 0
-        sum_x = sum_y = 0.0
+        sum_x = sum_y = first_x = first_y = 0.0
         low_x = low_y = np.inf
         high_x = high_y = -np.inf
         for r in range(x.size):
             a, b = x[r], y[r]
             if a == a and b == b:
+                if n == 0:
+                    first_x, first_y = a, b
                 n += 1
-                sum_x += a
-                sum_y += b
+                sum_x += a - first_x
+                sum_y += b - first_y
                 low_x, high_x = min(low_x, a), max(high_x, a)
                 low_y, high_y = min(low_y, b), max(high_y, b)
         rows[p] = n
         if n == 0 or low_x == high_x or low_y == high_y:
             continue
         mean_x, mean_y = sum_x / n, sum_y / n
+        lift_x = 1.0 if high_x - low_x > 1e-100 else 1e150  # squares of what is left beside an outlier do not vanish
+        lift_y = 1.0 if high_y - low_y > 1e-100 else 1e150
         xx = yy = xy = 0.0
         for r in range(x.size):
-            a, b = x[r] - mean_x, y[r] - mean_y
+            a, b = (x[r] - first_x - mean_x) * lift_x, (y[r] - first_y - mean_y) * lift_y
             if a == a and b == b:
                 xx += a * a
                 yy += b * b
                 xy += a * b
-        out[p] = min(1.0, max(-1.0, xy / (np.sqrt(xx) * np.sqrt(yy))))
+        if xx > 0.0 and yy > 0.0:
+            out[p] = min(1.0, max(-1.0, xy / (np.sqrt(xx) * np.sqrt(yy))))
     return out, rows

@@ -163,10 +163,9 @@ def _pair_by_pair(
     """Correlation and number of rows of some pairs of columns, without the product of all with all."""
     from covey.measure._kernels import correlate_pairs
 
-    shift, scale = centre_and_scale(np.column_stack([spread_rows(c[:, None]) for c in columns]))
-    values = np.empty((len(columns), len(columns[0])))
-    for row, column, centre, spread in zip(values, columns, shift, scale):
-        row[:] = (column - centre) / spread
+    values = np.stack(columns)
+    widest = np.fmax.reduce(np.abs(values), axis=1, initial=0.0)
+    np.ldexp(values, -np.frexp(widest)[1][:, None], out=values)  # by a power of 2: exact, and no square overflows
     tasks = np.array_split(np.arange(len(left)), max(1, min(len(left) // 64, 4 * engine.n_workers)))
     parts = engine.map(lambda some: correlate_pairs(values, left[some], right[some]), tasks)
     return np.concatenate([r for r, _ in parts]), np.concatenate([n for _, n in parts])

@@ -563,16 +563,33 @@ def _columns(values: ArrayLike, name: str) -> Array:
 
 
 def _standardise(x: Array, present: NDArray[np.bool_]) -> None:
-    """Columns with mean 0 and length 1 over their present rows, 0 elsewhere and where constant, in place."""
+    """Columns of length 1 over present rows, 0 elsewhere and where constant, in place, about the mean or the median.
+
+    The median where values are missing: an outlier then takes no digits of the pairs in which it is missing.
+    """
     n = np.maximum(present.sum(axis=0), 1)
     x[~present] = 0.0
-    for _ in range(2):  # twice: the first mean of large values is off by rounding
-        x -= x.sum(axis=0) / n
-        x[~present] = 0.0
+    np.ldexp(x, -np.frexp(np.abs(x).max(axis=0))[1], out=x)  # by a power of 2, so that no sum overflows
+    for start in range(0, x.shape[1], _BLOCK):
+        part = slice(start, start + _BLOCK)
+        if present[:, part].all():
+            for _ in range(2):  # twice: the first mean of large values is off by rounding
+                x[:, part] -= x[:, part].sum(axis=0) / n[part]
+        else:
+            x[:, part] -= _middle(x[:, part], present[:, part])
+    x[~present] = 0.0
     widest = np.abs(x).max(axis=0)
     x /= np.where(widest > 0, widest, 1.0)
     length = np.sqrt(np.einsum("ij,ij->j", x, x))
     x /= np.where(length > 0, length, 1.0)
+
+
+def _middle(x: Array, present: NDArray[np.bool_]) -> Array:
+    """A middle value of the present rows of each column."""
+    ordered = np.sort(np.where(present, x, np.inf), axis=0)
+    middle = np.maximum(present.sum(axis=0) - 1, 0) // 2
+    found = ordered[middle, np.arange(x.shape[1])]
+    return np.where(np.isfinite(found), found, 0.0)
 
 
 def _of_factors(left: Array, right: Array) -> tuple[float, Array]:
