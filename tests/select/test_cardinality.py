@@ -150,6 +150,7 @@ def test_3mr_by_its_definition():
             order.append(rest[int(np.argmax(gain))])
         path = rank_3mr(relevance, redundancy, relation, alpha=0.7, beta=1.3, aggregate=aggregate)
         assert list(path.order) == order
+        assert path.gains[-1] == pytest.approx(gain[0], abs=1e-12)
         lazy = rank_3mr(
             relevance, lambda j: redundancy[:, j], lambda j: relation[:, j], 4, 0.7, 1.3, aggregate=aggregate
         )
@@ -262,6 +263,8 @@ def test_a_first_chunk_that_tells_little(frame):
     assert not parts.get_support().any() and all(parts.reasons_)
     parts.partial_fit(X[50:], frame["y"][50:])
     assert parts.get_support().sum() == 2 and not any(parts.reasons_)
+    with pytest.raises(ValueError, match="y has a single value in the first chunk"):
+        CardinalityAwareRanker(target_kind="numeric").partial_fit(X, np.zeros(len(X)))
     with pytest.raises(ValueError, match="k=9 is larger"):
         CardinalityAwareRanker(k=9).partial_fit(X, frame["y"])
     with pytest.raises(ValueError, match="feature names"):

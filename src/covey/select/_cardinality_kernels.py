@@ -123,6 +123,17 @@ def _expected_weight(a: int, b: int, n: int, low: int, high: int, weight: NDArra
 
 
 @njit(nogil=True, cache=True)
+def insert_sorted(rows: NDArray[np.float64], n: int, values: NDArray[np.float64]) -> None:
+    """Put a value into each row, whose first `n` entries ascend, so that its first ``n + 1`` do, in place."""
+    for j in range(rows.shape[0]):
+        place = n
+        while place > 0 and rows[j, place - 1] > values[j]:
+            rows[j, place] = rows[j, place - 1]
+            place -= 1
+        rows[j, place] = values[j]
+
+
+@njit(nogil=True, cache=True)
 def compact(keys: NDArray[np.int64]) -> tuple[NDArray[np.int32], int]:
     """Codes 0, 1, ... of keys in the order of their first rows, and how many there are; by a hash table, exactly."""
     size, bits = 4, 2

@@ -304,6 +304,11 @@ class ChunkCoder:
         self.sketches: dict[int, DistinctSketch] = {}  # of labels, once their counts are given up
         self.classes: dict[str, int] | None = {} if target.is_coded else None
         self.target_bins = None if target.is_coded else _bins_of(target.values, self.most)
+        if self.target_bins is not None and self.target_bins.n_levels == 1:
+            raise ValueError(
+                "y has a single value in the first chunk, which cuts the numbers of y into bins for all chunks; begin "
+                "with a chunk in which y varies, or use target_kind='categorical'"
+            )
 
     @property
     def target_kind(self) -> Literal["numeric", "categorical"]:

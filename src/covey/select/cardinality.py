@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +22,6 @@ from covey.table import BlockSource, Column, FeatureTable
 
 Aggregate = Literal["median", "mean", "sum"]
 RandomState = int | np.random.Generator | None
-_AGGREGATES: dict[str, Callable[..., Array]] = {"median": np.median, "mean": np.mean, "sum": np.sum}
 
 
 def cardinality_corrected_mi(
@@ -141,24 +140,43 @@ def rank_3mr(
     >>> rank_3mr(np.array([0.5, 0.4, 0.1]), shared, joint, beta=2.0).order
     (0, 1, 2)
     """
-    if aggregate not in _AGGREGATES:
-        raise ValueError(f"aggregate must be one of {', '.join(_AGGREGATES)}, not {aggregate!r}")
+    if aggregate not in get_args(Aggregate):
+        raise ValueError(f"aggregate must be one of {', '.join(get_args(Aggregate))}, not {aggregate!r}")
     n = len(relevance)
+    k = n if k is None else k
     parts = [(-alpha, _column_of("redundancy", redundancy, n))]
     if relation is not None:
         parts.append((beta, _column_of("relation", relation, n)))
-    seen: list[list[Array]] = [[] for _ in parts]
+    seen = [_Seen(aggregate, n, min(max(k, 0), n)) for _ in parts]
 
     def gain(chosen: tuple[int, ...]) -> Array:
         total = np.array(relevance, dtype=np.float64)
         if not chosen:
             return total
         for (weight, column), before in zip(parts, seen):
-            before.append(np.nan_to_num(column(chosen[-1])))
-            total += weight * _AGGREGATES[aggregate](before, axis=0)
+            total += weight * before.add(np.nan_to_num(column(chosen[-1])))
         return total
 
-    return greedy(gain, n if k is None else k, stop, callback)
+    return greedy(gain, k, stop, callback)
+
+
+class _Seen:
+    """The median, mean or sum over values that come one after another, of each of `n` features."""
+
+    def __init__(self, aggregate: Aggregate, n: int, most: int) -> None:
+        self.aggregate, self.count = aggregate, 0
+        self.kept = np.zeros((n, most if aggregate == "median" else 1))
+
+    def add(self, values: Array) -> Array:
+        """The aggregate with `values` too, shape (n,)."""
+        self.count += 1
+        if self.aggregate != "median":
+            self.kept[:, 0] += values
+            return self.kept[:, 0] / (self.count if self.aggregate == "mean" else 1)
+        from covey.select._cardinality_kernels import insert_sorted
+
+        insert_sorted(self.kept, self.count - 1, np.asarray(values, dtype=np.float64))
+        return (self.kept[:, (self.count - 1) // 2] + self.kept[:, self.count // 2]) / 2
 
 
 class CardinalityAwareRanker(RankingSelector):
@@ -302,7 +320,8 @@ class CardinalityAwareRanker(RankingSelector):
         AttributeError
             If the parameters need all rows at once.
         ValueError
-            As `fit`, or if a column of words has become one of numbers.
+            As `fit`, or if a column of words has become one of numbers, or a `y` of numbers does not vary in the first
+            chunk.
         """
         if isinstance(X, BlockSource) or is_dask(X):
             raise ValueError("blocks are all that there is; give them to fit, and one chunk at a time to partial_fit")
