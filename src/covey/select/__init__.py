@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from covey.select._shapley import shapley_values
     from covey.select._table_scores import ColumnQuality
     from covey.select.all_relevant import AllRelevantSelector
+    from covey.select.aspects import AspectImportance, aspect_importance
     from covey.select.attribution_rfe import AttributionRFE, EliminationRound, eliminate_columns
     from covey.select.cardinality import CardinalityAwareRanker, cardinality_corrected_mi, rank_3mr
     from covey.select.causal import DoublyRobustSelector
@@ -60,19 +61,12 @@ if TYPE_CHECKING:
         selection_stability,
     )
     from covey.select.unsupervised import QuickSelection, SparseDenoisingAutoencoder, sparse_denoising_autoencoder
-    from covey.select.workflow import (
-        AspectImportance,
-        BlackBoxWorkflow,
-        WorkflowModel,
-        WorkflowReport,
-        aspect_importance,
-        forward_selection,
-    )
+    from covey.select.workflow import BlackBoxWorkflow, WorkflowModel, WorkflowReport, forward_selection
 
 _HOME = {
     "Acquisition": "dynamic",
     "AllRelevantSelector": "all_relevant",
-    "AspectImportance": "workflow",
+    "AspectImportance": "aspects",
     "AssociationRanker": "filters",
     "AttributionRFE": "attribution_rfe",
     "BlackBoxWorkflow": "workflow",
@@ -118,7 +112,7 @@ _HOME = {
     "WorkflowModel": "workflow",
     "WorkflowReport": "workflow",
     "acquire": "dynamic",
-    "aspect_importance": "workflow",
+    "aspect_importance": "aspects",
     "attribute_columns": "_attribution",
     "binned_information": "class_statistics",
     "cardinality_corrected_mi": "cardinality",

@@ -4,33 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 from sklearn.base import clone, is_classifier
-from sklearn.metrics import get_scorer
 from threadpoolctl import threadpool_limits
 
 from covey.measure._crossfit import Fold, row_folds, seeded
 from covey.select._attribution import model_outputs
-from covey.select._base import Array, GreedyPath, TargetKind, greedy, unusable
+from covey.select._base import Array, GreedyPath, TargetKind, greedy
 from covey.select._cohorts import Metric, cohort_metrics, holm, paired_test
 from covey.select._encode import Encoding
 from covey.select._shapley import shapley_values
-from covey.select.comparison import column_order, compare_selectors, folds_of, held_out_score, table_and_target
-from covey.structure import FeatureGroups, feature_groups
-from covey.table import Column, FeatureTable, plain, read
+from covey.select._workflow_data import INTERNAL, Cohort, WorkflowData, named_cohorts
+from covey.select.aspects import (
+    AspectImportance,
+    Aspects,
+    aspect_importance,
+    aspects_of,
+    natural_importance,
+    rank_correlation,
+)
+from covey.select.comparison import column_order, compare_selectors, folds_of, held_out_score
+from covey.table import Column, FeatureTable, plain
 
 Rows = NDArray[np.intp]
 Labels = NDArray[np.intp]
-Aspects = float | FeatureGroups | Mapping[str, Sequence[Any]] | Sequence[Sequence[Any]]
 Table = dict[str, list[Any]]
 RandomState = int | np.random.Generator | None
 
-INTERNAL = "internal"
 MOST_EXPLAINED, MOST_BACKGROUND = 150, 64
 
 
@@ -116,209 +119,6 @@ def default_scoring(estimator: Any, y: NDArray[Any]) -> str:
     if not is_classifier(estimator):
         return "r2"
     return "roc_auc" if len(np.unique(y)) == 2 else "accuracy"
-
-
-def importance_scoring(model: Any) -> str:
-    """The name of scikit-learn's scorer that permutation is measured by."""
-    if not is_classifier(model):
-        return "r2"
-    return "neg_brier_score" if hasattr(model, "predict_proba") else "accuracy"
-
-
-@dataclass(frozen=True, eq=False)
-class AspectImportance:
-    """How much worse a model gets when the columns of an aspect are permuted together.
-
-    Parameters
-    ----------
-    names : tuple of str
-        Of the aspects.
-    columns : tuple of tuple of str
-        Of each aspect.
-    importances : ndarray of shape (n_aspects,)
-        Mean fall of the score.
-    errors : ndarray of shape (n_aspects,)
-        Standard deviation of the fall over the permutations.
-    score : float
-        Without permutation.
-    scoring : str
-    """
-
-    names: tuple[str, ...]
-    columns: tuple[tuple[str, ...], ...]
-    importances: Array
-    errors: Array
-    score: float
-    scoring: str
-
-    @property
-    def ranking(self) -> Rows:
-        """1 is the most important; ties by the order of aspects."""
-        out = np.empty(len(self.names), dtype=np.intp)
-        out[np.argsort(-self.importances, kind="stable")] = np.arange(1, len(out) + 1)
-        return out
-
-    def aspect_of(self, column: str) -> int:
-        """Position of the aspect that holds a column.
-
-        Raises
-        ------
-        ValueError
-            If no aspect holds it.
-        """
-        for position, members in enumerate(self.columns):
-            if column in members:
-                return position
-        raise ValueError(f"no aspect holds {column!r}")
-
-
-def aspect_importance(
-    model: Any,
-    X: Any,
-    y: Any,
-    groups: Aspects = 0.6,
-    scoring: str | None = None,
-    n_repeats: int = 10,
-    random_state: RandomState = 0,
-) -> AspectImportance:
-    """Importance of groups of columns: the fall of a fitted model's score when a group is permuted as one.
-
-    A model can lean on any of several columns that say the same; permuted alone, each of them seems unimportant.
-
-    Parameters
-    ----------
-    model : fitted scikit-learn classifier or regressor
-    X : array-like of shape (n_samples, n_features) or dataframe
-        As the model takes it; rows that it was not fitted on tell more.
-    y : array-like of shape (n_samples,)
-    groups : float, FeatureGroups, mapping of str to columns, or sequence of columns
-        A number: columns are grouped by hierarchical clustering of 1 - abs(Spearman correlation) with complete linkage,
-        so that all pairs of a group have at least this correlation. Columns are named, or are positions; those of no
-        group are aspects of their own.
-    scoring : str, optional
-        A name that scikit-learn knows; by default the Brier score of class probabilities (which, unlike an area under
-        the curve near 1, every row moves), the accuracy without them, the coefficient of determination for numbers.
-    n_repeats : int
-        Permutations; each is used for all aspects.
-    random_state : int, Generator or None
-
-    Returns
-    -------
-    AspectImportance
-
-    Raises
-    ------
-    ValueError
-        If a group holds an unknown column, or one that another holds too, or shapes differ.
-
-    References
-    ----------
-    Bloch and Friedrich (2022), Machine Learning Workflow to Explain Black-box Models for Early Alzheimer's Disease
-    Classification Evaluated for Multiple Datasets. arXiv:2205.05907. Breiman (2001), Random Forests. Machine Learning
-    45.
-
-    Examples
-    --------
-    >>> from sklearn.neighbors import KNeighborsRegressor
-    >>> x = np.random.default_rng(0).normal(size=(200, 3))
-    >>> x, y = np.column_stack([x, x[:, 0]]), 2 * x[:, 0] + x[:, 1]
-    >>> found = aspect_importance(KNeighborsRegressor().fit(x, y), x, y)
-    >>> found.names, found.ranking.tolist()
-    (('x0 + x3', 'x1', 'x2'), [1, 2, 3])
-    """
-    if n_repeats < 1:
-        raise ValueError(f"n_repeats must be at least 1, got {n_repeats}")
-    held = _Held.of(X)
-    y = np.asarray(y)
-    if len(y) != held.n_rows:
-        raise ValueError(f"X has {held.n_rows} rows and y has {len(y)}; they must be the same rows")
-    named = aspects_of(groups, X, held.names)
-    rng = np.random.default_rng(random_state)
-    name = scoring or importance_scoring(model)
-    score = partial(get_scorer(name), model)
-    with threadpool_limits(1):
-        whole = float(score(X, y))
-        falls = np.empty((n_repeats, len(named)))
-        for r in range(n_repeats):
-            rows = rng.permutation(held.n_rows)
-            falls[r] = [whole - score(held.permuted(columns, rows), y) for columns in named.values()]
-    errors = falls.std(axis=0, ddof=1) if n_repeats > 1 else np.full(len(named), np.nan)
-    members = tuple(tuple(held.names[j] for j in columns) for columns in named.values())
-    return AspectImportance(tuple(named), members, falls.mean(axis=0), errors, whole, name)
-
-
-@dataclass(frozen=True, eq=False)
-class _Held:
-    """An array or a dataframe, some columns of which can be permuted."""
-
-    data: Any
-    names: tuple[str, ...]
-    is_frame: bool
-
-    @classmethod
-    def of(cls, X: Any) -> _Held:
-        import narwhals as nw
-
-        if nw.dependencies.is_into_dataframe(X):
-            frame = nw.from_native(X, eager_only=True)
-            return cls(frame, tuple(map(str, frame.columns)), True)
-        data = np.asarray(X)
-        if data.ndim != 2 or not data.size:
-            raise ValueError(f"X must have shape (n_samples, n_features) and not be empty, got {data.shape}")
-        return cls(data, tuple(f"x{j}" for j in range(data.shape[1])), False)
-
-    @property
-    def n_rows(self) -> int:
-        return len(self.data)
-
-    def permuted(self, columns: Rows, rows: Rows) -> Any:
-        """With the values of some columns taken from other rows, together."""
-        if not self.is_frame:
-            out = self.data.copy()
-            out[:, columns] = self.data[np.ix_(rows, columns)]
-            return out
-        other = self.data[rows.tolist()]
-        moved = [other[self.data.columns[j]] for j in columns.tolist()]
-        return self.data.with_columns(*moved).to_native()
-
-
-def aspects_of(groups: Aspects, X: Any, names: Sequence[str]) -> dict[str, Rows]:
-    """Positions of the columns of each aspect, by the aspect's name; every column is in one.
-
-    Examples
-    --------
-    >>> found = aspects_of({"size": ["a", "c"]}, None, ["a", "b", "c"])
-    >>> {name: columns.tolist() for name, columns in found.items()}
-    {'size': [0, 2], 'b': [1]}
-    """
-    if isinstance(groups, int | float):
-        # copies of a column leave the partition of complete linkage as it is
-        groups = feature_groups(X, float(groups), measure="spearman", linkage="complete")
-    if isinstance(groups, FeatureGroups):
-        groups = groups.groups
-    listed = groups.values() if isinstance(groups, Mapping) else groups
-    place = {name: j for j, name in enumerate(names)}
-    found = [np.array([_position(c, place, len(names)) for c in members], dtype=np.intp) for members in listed]
-    taken = np.concatenate([*found, np.empty(0, dtype=np.intp)])
-    twice = [names[j] for j in np.flatnonzero(np.bincount(taken, minlength=len(names)) > 1).tolist()]
-    if twice:
-        raise ValueError(f"columns in more than one group: {', '.join(map(repr, twice[:5]))}")
-    keys = list(groups) if isinstance(groups, Mapping) else [_label([names[j] for j in part]) for part in found]
-    found += [np.array([j]) for j in np.setdiff1d(np.arange(len(names)), taken)]
-    keys += [names[int(part[0])] for part in found[len(keys) :]]
-    return {key: part for key, part in zip(keys, found) if len(part)}
-
-
-def _position(column: Any, place: Mapping[str, int], n: int) -> int:
-    if isinstance(column, int | np.integer) and not isinstance(column, bool) and 0 <= column < n:
-        return int(column)
-    if column not in place:
-        raise ValueError(f"groups hold {column!r}, which is no column of X")
-    return place[column]
-
-
-def _label(members: Sequence[str]) -> str:
-    return " + ".join(members[:3]) + (f" + {len(members) - 3} more" if len(members) > 3 else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -565,8 +365,8 @@ class BlackBoxWorkflow:
             If a parameter is out of its range, a class has too few rows, or a cohort lacks a column.
         """
         self._check()
-        data = _Data.of(X, y, groups, self.target_kind)
-        cohorts = {name: data.cohort(name, *pair) for name, pair in _named_cohorts(external).items()}
+        data = WorkflowData.of(X, y, groups, self.target_kind)
+        cohorts = {name: data.cohort(name, *pair) for name, pair in named_cohorts(external).items()}
         train, test = folds_of(
             data.y, data.is_class, data.groups, max(2, round(1 / self.test_size)), self.random_state
         )[0]
@@ -584,9 +384,9 @@ class BlackBoxWorkflow:
                 WorkflowModel(name, model, encoding, used, owner, best)
                 for name, (model, best) in self._fit(data, encoded[:, used], train, folds).items()
             ]
-            internal = _Cohort(encoded[np.ix_(test, used)], data.y[test], data.clusters(test))
+            internal = Cohort(encoded[np.ix_(test, used)], data.y[test], data.clusters(test))
             all_cohorts = {INTERNAL: internal} | {
-                name: _Cohort(encoding.apply(table)[:, used], codes, None) for name, (table, codes) in cohorts.items()
+                name: Cohort(encoding.apply(table)[:, used], codes, None) for name, (table, codes) in cohorts.items()
             }
             metrics, comparisons = _compared(fitted, all_cohorts, data.is_class)
             names = tuple(data.table.names[j] for j in selected)
@@ -632,7 +432,7 @@ class BlackBoxWorkflow:
                 f"selector must be 'forward', a selector, a mapping of them or None, not {self.selector!r}"
             )
 
-    def _scoring(self, data: _Data) -> str:
+    def _scoring(self, data: WorkflowData) -> str:
         if self.scoring is not None:
             return self.scoring
         if not data.is_class:
@@ -640,7 +440,7 @@ class BlackBoxWorkflow:
         return "roc_auc" if data.n_classes == 2 else "accuracy"
 
     def _select(
-        self, data: _Data, encoded: Array, owner: NDArray[np.int64], train: Rows, folds: Sequence[Fold]
+        self, data: WorkflowData, encoded: Array, owner: NDArray[np.int64], train: Rows, folds: Sequence[Fold]
     ) -> tuple[Rows, GreedyPath]:
         """Positions of the selected columns, the best first, and the path of a forward selection."""
         none = GreedyPath((), ())
@@ -681,7 +481,7 @@ class BlackBoxWorkflow:
         return np.array(path.order, dtype=np.intp), path
 
     def _fit(
-        self, data: _Data, encoded: Array, train: Rows, folds: Sequence[Fold]
+        self, data: WorkflowData, encoded: Array, train: Rows, folds: Sequence[Fold]
     ) -> dict[str, tuple[Any, Mapping[str, Any]]]:
         from sklearn.model_selection import GridSearchCV
 
@@ -702,96 +502,7 @@ class BlackBoxWorkflow:
         return out
 
 
-@dataclass(frozen=True, eq=False)
-class _Cohort:
-    """Encoded rows, the target, and the subject of each row."""
-
-    X: Array
-    y: NDArray[Any]
-    clusters: Rows | None
-
-
-@dataclass(frozen=True, eq=False)
-class _Data:
-    """What the workflow was given: columns that vary, the target, and groups."""
-
-    table: FeatureTable
-    target: Column
-    groups: NDArray[Any] | None
-
-    @classmethod
-    def of(cls, X: Any, y: Any, groups: Any, kind: TargetKind) -> _Data:
-        table, target = table_and_target(X, y, kind)
-        names = [column.name for column in table.columns() if not unusable(column)]
-        if not names:
-            raise ValueError("no column of X varies; there is nothing to select")
-        groups = None if groups is None else np.asarray(groups)
-        if groups is not None and len(groups) != table.n_rows:
-            raise ValueError(f"groups has {len(groups)} entries, but X has {table.n_rows} rows")
-        return cls(table.select(names), target, groups)
-
-    @property
-    def is_class(self) -> bool:
-        return self.target.is_coded
-
-    @property
-    def n_classes(self) -> int:
-        return len(self.target.categories or ())
-
-    @property
-    def y(self) -> NDArray[Any]:
-        return self.target.values
-
-    def clusters(self, rows: Rows) -> Rows | None:
-        """The group of some rows, counted from 0."""
-        return None if self.groups is None else np.unique(self.groups[rows], return_inverse=True)[1]
-
-    def cohort(self, name: str, X: Any, y: Any) -> tuple[FeatureTable, NDArray[Any]]:
-        """Another cohort's columns and target, coded as in this one; what is unknown here has a code of its own."""
-        kinds = dict(zip(self.table.names, self.table.kinds))
-        other = read(X)
-        lacking = [column for column in kinds if column not in other.names]
-        if lacking:
-            raise ValueError(f"cohort {name!r} lacks the columns {', '.join(map(repr, lacking[:5]))}")
-        other = read(other, columns=list(kinds), kinds=kinds)
-        columns = [_recoded(found, own) for found, own in zip(other.columns(), self.table.columns())]
-        codes = _target_codes(name, y, self.target)
-        if len(codes) != other.n_rows:
-            raise ValueError(f"cohort {name!r}: X has {other.n_rows} rows and y has {len(codes)}")
-        return FeatureTable.from_columns(columns), codes
-
-
-def _recoded(column: Column, like: Column) -> Column:
-    """A column of categories with the codes of another one; words that it lacks get the next code."""
-    if like.categories is None or column.categories is None:
-        return column
-    place = {word: code for code, word in enumerate(like.categories)}
-    new = np.array([*(place.get(word, len(place)) for word in column.categories), -1], dtype=np.int32)
-    return Column(like.name, like.kind, new[column.values], (*like.categories, "other"))
-
-
-def _target_codes(name: str, y: Any, like: Column) -> NDArray[Any]:
-    if like.categories is None:
-        return np.asarray(y, dtype=np.float64)
-    words = [f"{v:g}" if isinstance(v, float | np.floating) else str(v) for v in np.asarray(y).tolist()]
-    place = {word: code for code, word in enumerate(like.categories)}
-    unknown = sorted({word for word in words if word not in place})
-    if unknown:
-        raise ValueError(f"cohort {name!r} has classes that the training rows lack: {', '.join(unknown[:5])}")
-    return np.array([place[word] for word in words], dtype=np.intp)
-
-
-def _named_cohorts(external: Any) -> dict[str, tuple[Any, Any]]:
-    if isinstance(external, Mapping):
-        named = dict(external)
-    else:
-        named = {f"external {k}": pair for k, pair in enumerate(external, 1)}
-    if INTERNAL in named:
-        raise ValueError(f"{INTERNAL!r} is the name of the workflow's own test rows; name the cohort otherwise")
-    return named
-
-
-def _compared(models: Sequence[WorkflowModel], cohorts: Mapping[str, _Cohort], is_class: bool) -> tuple[Table, Table]:
+def _compared(models: Sequence[WorkflowModel], cohorts: Mapping[str, Cohort], is_class: bool) -> tuple[Table, Table]:
     """Metrics of all models on all cohorts, and tests of each pair."""
     values: list[tuple[Any, ...]] = []
     tests: list[tuple[Any, ...]] = []
@@ -809,7 +520,7 @@ def _compared(models: Sequence[WorkflowModel], cohorts: Mapping[str, _Cohort], i
     return _table(("model", "cohort", "metric", "value", "error", "n_rows"), values), _table(heads, tests)
 
 
-def _metrics(model: WorkflowModel, held: _Cohort, is_class: bool) -> dict[str, Metric]:
+def _metrics(model: WorkflowModel, held: Cohort, is_class: bool) -> dict[str, Metric]:
     return cohort_metrics(held.y, is_class, model_outputs(model.model, held.X), model.model.predict(held.X))
 
 
@@ -833,7 +544,7 @@ class _Explained:
     aspects: Mapping[str, Rows]
     background: Array
     shown: Array
-    cohort: _Cohort
+    cohort: Cohort
     n_repeats: int
     n_permutations: int
     seed: int
@@ -902,51 +613,3 @@ class _Explained:
             n_repeats=self.n_repeats,
             random_state=self.seed,
         )
-
-
-def rank_correlation(a: Sequence[float] | Array, b: Sequence[float] | Array) -> float:
-    """Spearman correlation; NaN where a value is missing or all are equal.
-
-    Examples
-    --------
-    >>> rank_correlation([1.0, 2.0, 4.0], [3.0, 5.0, 6.0]), rank_correlation([1.0, 1.0], [2.0, 3.0])
-    (1.0, nan)
-    """
-    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if not (np.isfinite(a).all() and np.isfinite(b).all()) or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return float("nan")
-    return float(spearmanr(a, b).statistic)
-
-
-def natural_importance(model: Any, owner: Labels) -> Array:
-    """A model's own importance of columns, summed over what stands for each; NaN where it has none.
-
-    Impurity or gain of trees, absolute coefficients (of standardised columns) of linear models.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import Ridge
-    >>> x = np.random.default_rng(0).normal(size=(50, 3))
-    >>> natural_importance(Ridge(alpha=1e-9).fit(x, x @ [1, 2, -4]), np.array([0, 0, 1])).round(3).tolist()
-    [3.0, 4.0]
-    """
-    if hasattr(model, "feature_importances_"):
-        values = np.asarray(model.feature_importances_, dtype=np.float64)
-    elif isinstance(getattr(model, "coef_", None), np.ndarray):
-        values = np.abs(np.atleast_2d(model.coef_)).mean(axis=0)
-    else:
-        values = boosting_gain(model, len(owner))
-    if values.shape != owner.shape:
-        values = np.full(len(owner), np.nan)
-    return np.bincount(owner, weights=values).astype(np.float64)
-
-
-def boosting_gain(model: Any, n_columns: int) -> Array:
-    """Gain of the splits at each column of scikit-learn's histogram boosting; NaN of other models."""
-    trees = [tree for step in getattr(model, "_predictors", ()) for tree in step]
-    if not trees:
-        return np.full(n_columns, np.nan)
-    nodes = np.concatenate([tree.nodes for tree in trees])
-    inner = nodes[nodes["is_leaf"] == 0]
-    gains = np.bincount(inner["feature_idx"], weights=inner["gain"].astype(np.float64), minlength=n_columns)
-    return gains.astype(np.float64)
