@@ -1,6 +1,7 @@
 """The base of selectors: cuts, tables of every kind, names, targets, the greedy engine, bad input."""
 
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import covey.select
 from covey.measure import associate
 from covey.select import AssociationRanker, FunctionSelector, RankingSelector, Scores, elbow, greedy
 from covey.select._base import numeric_block, sub_association, target_column
@@ -211,6 +213,11 @@ def test_a_share_of_the_columns_is_not_lost_to_rounding():
 )
 def test_kind_of_a_target(y, kind):
     assert target_column(y).kind == kind
+
+
+def test_sections_of_docstrings_are_on_lines_of_their_own():
+    for name in covey.select.__all__:
+        assert not re.search(r"^ *[A-Z]\w+ -{4,}", getattr(covey.select, name).__doc__ or "", re.MULTILINE), name
 
 
 def test_kind_of_a_target_can_be_told():

@@ -419,8 +419,10 @@ def test_bad_input(frame):
         cardinality_corrected_mi(x, y, "shifted")
     with pytest.raises(ValueError, match="fraction must be in"):
         cardinality_corrected_mi(x, y, fraction=0.0)
-    with pytest.raises(ValueError, match="n_permutations must be at least 1"):
+    with pytest.raises(ValueError, match="n_permutations must be a whole number from 1"):
         cardinality_corrected_mi(x, y, n_permutations=0)
+    with pytest.raises(ValueError, match="n_permutations must be a whole number from 1"):
+        cardinality_corrected_mi(x, y, "permutation", n_permutations=2.5)
     with pytest.raises(ValueError, match="x has 6 rows and y has 5"):
         cardinality_corrected_mi(x, y[:5])
     with pytest.raises(ValueError, match=r"y must be a column of integer codes, not float64.*encode it"):
@@ -430,6 +432,9 @@ def test_bad_input(frame):
         ("ranking", "mrmr", "ranking must be"),
         ("batches", "sum", "batches must be"),
         ("n_bins", 1, "n_bins must be"),
+        ("n_bins", 2.5, "n_bins must be"),
+        ("alpha", np.nan, "alpha must be a finite number"),
+        ("beta", np.inf, "beta must be a finite number"),
         ("correction", "chance", "correction must be"),
         ("k", 3, "k=3 is larger"),
     ):

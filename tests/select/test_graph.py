@@ -279,6 +279,12 @@ def test_parameters_out_of_range_are_named():
         ECFS(n_bins=1).fit(x, y)
     with pytest.raises(ValueError, match="n_tokens must be"):
         ILFS(n_tokens=1).fit(x, y)
+    with pytest.raises(ValueError, match="tolerance must be at least 0"):
+        ILFS(tolerance=np.nan).fit(x, y)
+    with pytest.raises(ValueError, match="mixing must be three weights"):
+        InfFS(mixing=("a", 0.5, 0.5)).fit(x, y)
+    with pytest.raises(ValueError, match="factor must be greater than 0"):
+        GraphSelector("pearson", "visits", factor=2.0).fit(x)
     matrix = associate(x, measure="spearman", pvalues=False)
     with pytest.raises(ValueError, match="no place for association; use supervised=False"):
         InfFS().fit(x, y, association=matrix)

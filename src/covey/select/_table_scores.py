@@ -35,8 +35,8 @@ class Score:
             raise ValueError(f"correction must be one of {', '.join(get_args(Correction))}, not {self.correction!r}")
         if not 0.0 < self.fraction <= 1.0:
             raise ValueError(f"fraction must be in (0, 1], not {self.fraction}")
-        if self.n_permutations < 1:
-            raise ValueError(f"n_permutations must be at least 1, not {self.n_permutations}")
+        if not isinstance(self.n_permutations, int | np.integer) or self.n_permutations < 1:
+            raise ValueError(f"n_permutations must be a whole number from 1, not {self.n_permutations!r}")
 
     @property
     def symmetric(self) -> bool:

@@ -17,6 +17,7 @@ from covey.select._base import Array, Cut, GreedyPath, RankingSelector, Scores, 
 from covey.select._blocks import is_dask
 from covey.select._table_scores import Coded, Correction, Score, coded_columns, paired, quality, score_pair
 from covey.select._table_stream import Batches, ChunkCoder, ChunkScores, score_blocks
+from covey.select.class_statistics import checked_bins
 from covey.select.redundancy import _path_scores
 from covey.table import BlockSource, Column, FeatureTable
 
@@ -416,8 +417,11 @@ class CardinalityAwareRanker(RankingSelector):
             raise ValueError(f"ranking must be 'relevance' or '3mr', not {self.ranking!r}")
         if self.batches not in ("merge", "mean", "median"):
             raise ValueError(f"batches must be 'merge', 'mean' or 'median', not {self.batches!r}")
-        if self.n_bins is not None and self.n_bins < 2:
-            raise ValueError(f"n_bins must be at least 2, not {self.n_bins}")
+        if self.n_bins is not None:
+            checked_bins(self.n_bins)
+        for name in ("alpha", "beta"):
+            if not np.isfinite(getattr(self, name)):
+                raise ValueError(f"{name} must be a finite number, not {getattr(self, name)!r}")
 
     def _streamed_score(self) -> tuple[Score, Batches]:
         self._check_streamed()

@@ -271,7 +271,7 @@ def centrality(graph: AssociationOperator, name: Centrality, factor: float = 0.9
     Raises
     ------
     ValueError
-        If the name is unknown.
+        If the name is unknown or `factor` is out of its range.
 
     Examples
     --------
@@ -279,6 +279,8 @@ def centrality(graph: AssociationOperator, name: Centrality, factor: float = 0.9
     >>> centrality(star, "degree").tolist(), centrality(star, "eigenvector").round(3).tolist()
     ([2.0, 1.0, 1.0], [0.707, 0.5, 0.5])
     """
+    if not 0 < factor < 1:
+        raise ValueError(f"factor must be greater than 0 and less than 1, got {factor}")
     if name == "degree":
         return graph.degrees()
     if name == "eigenvector":
@@ -566,7 +568,10 @@ class InfiniteSelector(_GraphRanker):
                 "the graph of InfiniteSelector with classes has no place for association; use supervised=False, or "
                 "EigenvectorCentralitySelector, whose graph has one"
             )
-        mixing = np.asarray(self.mixing, dtype=np.float64)
+        try:
+            mixing = np.asarray(self.mixing, dtype=np.float64)
+        except (TypeError, ValueError):
+            mixing = np.empty(0)
         if mixing.shape != (3,) or not (mixing >= 0).all() or abs(mixing.sum() - 1.0) > 1e-9:
             raise ValueError(f"mixing must be three weights, not negative, with sum 1; got {self.mixing!r}")
         a1, a2, a3 = mixing / 2.0
@@ -721,6 +726,8 @@ class InfiniteLatentSelector(_GraphRanker):
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 2:
                 raise ValueError(f"{name} must be a whole number from 2, got {value!r}")
+        if not self.tolerance >= 0:
+            raise ValueError(f"tolerance must be at least 0, got {self.tolerance!r}")
         x = _numbers(table)
         codes, n_classes = class_codes(target, self.n_tokens)
         moments = class_moments(x, codes, n_classes)
