@@ -156,3 +156,17 @@ def test_bad_input_is_refused(options, y, words):
     x, usual = data()
     with pytest.raises(ValueError, match=words):
         DoublyRobustSelector(**options).fit(x, usual if y is None else y)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_units_do_not_matter(unit):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 4))
+    y = x[:, 0] + x[:, 1] + 0.1 * rng.normal(size=120)
+    expected = DoublyRobustSelector(random_state=0).fit(x, y)
+    for found in (
+        DoublyRobustSelector(random_state=0).fit(unit * x, y),
+        DoublyRobustSelector(random_state=0).fit(x, unit * y),
+    ):
+        np.testing.assert_allclose(found.pvalues_, expected.pvalues_, rtol=1e-6, atol=1e-12)
+        assert found.get_support().tolist() == [True, True, False, False]

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from covey.select._encode import MOST_LEVELS, Encoding
 from covey.table import read
@@ -43,6 +44,24 @@ def test_a_gap_in_a_row_that_was_not_seen_is_filled_with_the_median():
     numbers = read({"x": [1001.0, 1002.0, 1003.0, np.nan]})
     encoded = Encoding.fit(numbers, np.arange(3)).apply(numbers)
     np.testing.assert_allclose(encoded[:, 0], [-(1.5**0.5), 0.0, 1.5**0.5, 0.0], atol=1e-12)
+
+
+def test_constants_of_training_rows_do_not_explode_elsewhere():
+    """The mean of equal numbers is not quite that number, and their standard deviation not quite 0."""
+    x = np.full(60, 0.1)
+    assert x[:50].std() > 0
+    x[50:] = 0.2
+    numbers = read({"x": x, "row": np.arange(60.0)})
+    encoded = Encoding.fit(numbers, np.arange(50)).apply(numbers)[:, 0]
+    np.testing.assert_array_equal(encoded[:50], 0.0)
+    np.testing.assert_allclose(encoded[50:], 0.1)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_any_unit(unit):
+    x = np.random.default_rng(0).normal(size=(30, 2))
+    expected = Encoding.fit(read(x), np.arange(30)).apply(read(x))
+    np.testing.assert_allclose(Encoding.fit(read(unit * x), np.arange(30)).apply(read(unit * x)), expected, rtol=1e-9)
 
 
 def test_rare_levels_are_pooled():

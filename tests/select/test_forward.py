@@ -273,3 +273,19 @@ def test_distances_of_a_set_are_kept():
     a, b = (cdist(part, part) for part in (z, y[:, None]))
     a, b = (d - d.mean(axis=0) - d.mean(axis=1)[:, None] + d.mean() for d in (a, b))
     assert found.path_[3][1] == pytest.approx(np.sqrt((a * b).mean() / np.sqrt((a * a).mean() * (b * b).mean())))
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_units_do_not_matter(unit):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 3))
+    y = x[:, 0] + 0.5 * x[:, 1] + 0.1 * rng.normal(size=120)
+    expected = DistanceCorrelationSelector(k=2, random_state=0).fit(x, y)
+    found = DistanceCorrelationSelector(k=2, random_state=0).fit(unit * x, y)
+    np.testing.assert_allclose(found.scores_, expected.scores_, rtol=1e-6)
+
+
+def test_what_no_measure_can_tell_was_not_passed_over():
+    x = np.random.default_rng(0).normal(size=(3, 2))
+    with pytest.raises(ValueError, match="the ranker is undefined here"):
+        ResidualForward(k=2, random_state=0).fit(x, np.array([0.1, 0.2, 0.4]))

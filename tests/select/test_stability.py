@@ -189,3 +189,8 @@ def test_bad_probes():
         probe_false_discovery(covariance, np.ones((9, 2)), np.arange(9.0))
     with pytest.raises(ValueError, match="requires y"):
         probe_false_discovery(covariance, x)
+
+
+def test_a_subsample_of_one_row_is_told():
+    with pytest.raises(ValueError, match="a subsample of 3 rows holds 1; raise sample_fraction"):
+        StabilitySelection(AssociationRanker(k=1)).fit(np.eye(3), np.array([0.1, 0.2, 0.4]))

@@ -57,15 +57,15 @@ class Encoding:
             fill[known] = np.median(block[:, known], axis=0)  # other rows may have gaps where these have none
             fill[some] = np.nanmedian(block[:, some], axis=0)
         block = np.where(gaps, fill, block)
-        scale = block.std(axis=0)
+        centre, scale = centre_and_spread(block)
         levels = tuple((int(j), _frequent(table.columns()[j].values[rows])) for j in np.flatnonzero(words))
         owner = [numbers, numbers[some], *(np.full(len(found), j) for j, found in levels)]
         return cls(
             np.concatenate(owner).astype(np.int64),
             numbers,
             fill,
-            block.mean(axis=0) if scaled else np.zeros(len(numbers)),
-            np.where(scaled & (scale > 0), scale, 1.0),
+            centre if scaled else np.zeros(len(numbers)),
+            scale if scaled else np.ones(len(numbers)),
             np.flatnonzero(some),
             levels,
         )
@@ -77,6 +77,24 @@ class Encoding:
         scaled = (np.where(gaps, self._fill, block) - self._centre) / self._scale
         indicators = [table.columns()[j].values[:, None] == found for j, found in self._levels]
         return np.concatenate([scaled, gaps[:, self._marked], *indicators], axis=1, dtype=np.float64)
+
+
+def centre_and_spread(block: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation of each column, whatever its unit; of a constant one its value and 1.
+
+    Examples
+    --------
+    >>> centre, spread = centre_and_spread(np.array([[0.1, 1e200], [0.1, 3e200], [0.1, 5e200]]))
+    >>> centre.tolist(), spread.round(-198).tolist()
+    ([0.1, 3e+200], [1.0, 1.63e+200])
+    """
+    if not len(block):
+        return np.zeros(block.shape[1]), np.ones(block.shape[1])
+    varies = block.max(axis=0) > block.min(axis=0)  # the rounding of a mean would give constants a spread
+    centre = np.where(varies, block.mean(axis=0), block[0])
+    reach = np.where(varies, np.abs(block - centre).max(axis=0), 1.0)
+    spread = np.where(varies, reach * ((block - centre) / reach).std(axis=0), 1.0)
+    return centre, spread
 
 
 def _block(table: FeatureTable, columns: NDArray[np.intp]) -> Array:

@@ -17,7 +17,7 @@ from covey.measure import AssociationMatrix
 from covey.measure._crossfit import RandomState, row_folds
 from covey.measure._null import false_discovery
 from covey.select._base import Array, Cut, RankingSelector, Scores, TargetKind
-from covey.select._encode import Encoding
+from covey.select._encode import Encoding, centre_and_spread
 from covey.select.crossfit import CrossFitter, paired_t_test
 from covey.table import Column, FeatureTable
 
@@ -81,7 +81,8 @@ class DoublyRobustSelector(RankingSelector):
     direct cause exactly when ``E[Y E[Y|X]]`` is not the same without it. The difference of the debiased scores of the
     two is, row by row, the growth of the squared error of cross-fitted predictions, and a paired t-test says whether
     its mean is above 0. Columns may cause each other, in cycles too, and share hidden causes. A column that the target
-    causes is selected as well: that it is none must be known.
+    causes is selected as well: that it is none must be known. Of two columns that repeat each other neither is
+    selected, as nothing is lost without one of them; `groups` leaves them out together.
 
     Columns of any kind are taken: numbers standardised, a category as one column a level, gaps filled and marked; a
     column is left out with all that stands for it. Of a target of classes, the indicators are predicted.
@@ -236,9 +237,10 @@ def _targets(learner: Any, target: Column) -> tuple[NDArray, Array, float]:
     if not target.is_coded:
         if is_classifier(learner):
             raise ValueError(f"y holds numbers, but {type(learner).__name__} is a classifier; give a regressor")
-        spread = float(np.std(target.values - target.values.mean()))
-        values = (target.values - target.values.mean()) / spread
-        return values, values, spread**2
+        (centre,), (spread,) = centre_and_spread(target.values[:, None])
+        values = (target.values - centre) / spread
+        with np.errstate(over="ignore"):
+            return values, values, float(np.square(spread))
     present, codes = np.unique(target.values, return_inverse=True)
     if is_classifier(learner):
         return codes, np.eye(len(present))[codes], 1.0

@@ -30,7 +30,7 @@ from covey.select._base import (
     greedy,
     numeric_block,
 )
-from covey.select._encode import Encoding
+from covey.select._encode import Encoding, centre_and_spread
 from covey.select.filters import relevance
 from covey.table import Column, FeatureTable
 
@@ -41,6 +41,7 @@ Callback = Callable[[Sequence[int], float], None]
 
 FEWEST_ROWS, FEWEST_PAIR_ROWS = 50, 20  # in a window, and of two classes in it, so that a score is more than chance
 N_KNOTS = 6
+NOT_REACHED = "not reached: enough columns were taken before it"
 
 
 def confusion_window(probabilities: Array, codes: Rows, window: Window = (0.3, 0.7)) -> Rows:
@@ -561,12 +562,13 @@ def _part(column: Column, rows: Rows) -> Column:
 
 
 def _standardised(x: Array) -> Array:
-    centred = x - x.mean(axis=0)
-    return centred / centred.std(axis=0)
+    centre, spread = centre_and_spread(x)
+    return (x - centre) / spread
 
 
 def _scores(path: GreedyPath, first: Array) -> Scores:
     values = np.full(len(first), np.nan)
     values[list(path.order)] = path.gains
     rest = [j for j in np.argsort(-first, kind="stable").tolist() if j not in set(path.order)]
-    return Scores(values, ("not reached: enough columns were taken before it",) * len(first), (*path.order, *rest))
+    reasons = tuple("" if undefined else NOT_REACHED for undefined in np.isnan(first))
+    return Scores(values, reasons, (*path.order, *rest))

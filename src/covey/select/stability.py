@@ -182,6 +182,9 @@ class StabilitySelection(RankingSelector):
     def _score(
         self, table: FeatureTable, target: Column | None, association: AssociationMatrix | None
     ) -> Array | Scores:
+        n_drawn = len(subsample(target, table.n_rows, self.sample_fraction, 0))
+        if n_drawn < 2:
+            raise ValueError(f"a subsample of {table.n_rows} rows holds {n_drawn}; raise sample_fraction or add rows")
         seeds = np.random.default_rng(self.random_state).integers(2**31, size=self.n_bootstrap).tolist()
         draw = partial(_selected, self.ranker, table, target, self.sample_fraction)
         selected = np.array(resolve(self.engine).map(draw, seeds))
