@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from covey.table import FeatureTable
 
 _TABLES = (".csv", ".parquet")
-_COMPARED = "association,mrmr,outrank,omp,residual"
+_COMPARED = "association,mrmr,outrank,omp"
 
 
 def select(
