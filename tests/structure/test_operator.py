@@ -100,6 +100,10 @@ def test_graphs_without_edges_or_without_loops_have_row_sums_for_an_eigenvector(
     chain = AssociationOperator.of(np.diag([1.0, 2.0, 3.0], 1))
     value, vector = chain.leading_eigenvector()
     assert value == 0.0 and vector == pytest.approx(np.array([1, 2, 3, 0]) / np.sqrt(14))
+    long = AssociationOperator.of(np.eye(60, k=1))  # neither powers nor Arnoldi's method settle
+    value, vector = long.leading_eigenvector()
+    assert value == 0.0 and vector == pytest.approx((np.arange(60) < 59) / np.sqrt(59))
+    assert long.infinite_paths(r=0.5)[0] == pytest.approx(1.0)
     apart = AssociationOperator.low_rank([1.0, 0.0], [0.0, 1.0])
     assert apart.leading_eigenvector()[1].tolist() == [1.0, 0.0]
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array, issparse
 from scipy.sparse.linalg import ArpackError, LinearOperator, cg, eigs, eigsh, gmres
-from threadpoolctl import threadpool_limits
 
+from covey.engine._local import one_blas_thread
 from covey.measure import AssociationMatrix
 
 Array = NDArray[np.float64]
@@ -25,6 +25,7 @@ Array = NDArray[np.float64]
 _TOLERANCE = 1e-12  # residual of eigenvectors and of solutions, as a share
 _ROUNDING = 1e-14  # what is left of a sum that cancels, as a share of its terms
 _SMALL = 16  # so small a matrix is formed
+_DENSE = 2048  # so small a matrix is formed where Arnoldi's method does not converge
 _POWER_STEPS = 60
 _BLOCK = 1024  # columns of a block of correlations
 _LOST = 1e-6  # share of a sum of squares below which a difference from it is rounding
@@ -125,7 +126,7 @@ class _Correlations:
         starts = range(0, self.size, _BLOCK)
         if 2 * len(self.kept) < len(starts) * (len(starts) + 1):
             return self._times(v, starts)
-        with threadpool_limits(1, user_api="blas"):  # what is left is small, and threads would wait for each other
+        with one_blas_thread():  # what is left is small, and threads would wait for each other
             return self._times(v, starts)
 
     def _times(self, v: Array, starts: range) -> Array:
@@ -509,6 +510,8 @@ class AssociationOperator:
             else:
                 values, vectors = eigs(product, k=1, which="LR", v0=start)
         except ArpackError as error:
+            if self.shape[0] <= _DENSE:
+                return _of_dense(self.toarray())
             raise ValueError(f"the leading eigenvector was not found: {error}") from None
         return float(values[0].real), np.ascontiguousarray(vectors[:, 0].real)
 
