@@ -155,6 +155,8 @@ def test_the_t_test_of_constants():
         (np.full((10, 2), np.inf), None, "infinity"),
         (np.zeros((9, 2)), None, "inconsistent"),
         (np.zeros((10, 2)), [[0], [2]], "group 1 must hold positions of columns in 0..1"),
+        (np.zeros((10, 2)), [[True, False]], "group 0 must hold positions of columns in 0..1"),
+        (np.zeros((10, 2)), [[0.5]], "group 0 must hold positions of columns in 0..1"),
         (np.zeros((10, 2)), [[]], "group 0"),
     ],
 )

@@ -362,8 +362,8 @@ def _one_penalty(alpha: Any) -> bool:
 
 
 def _checked(groups: Sequence[ArrayLike], n_features: int) -> list[Columns]:
-    checked = [np.unique(np.asarray(columns, dtype=np.intp)) for columns in groups]
+    checked = [np.unique(np.asarray(columns)) for columns in groups]
     for g, columns in enumerate(checked):
-        if not len(columns) or columns[0] < 0 or columns[-1] >= n_features:
+        if not len(columns) or columns.dtype.kind not in "iu" or columns[0] < 0 or columns[-1] >= n_features:
             raise ValueError(f"group {g} must hold positions of columns in 0..{n_features - 1}, not {columns.tolist()}")
-    return checked
+    return [columns.astype(np.intp) for columns in checked]
