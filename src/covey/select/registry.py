@@ -120,6 +120,11 @@ _ENTRIES = (
         "covey.select.causal:DoublyRobustSelector",
     ),
     SelectorEntry(
+        "attribution_rfe",
+        "what a network attributes its predictions to, the least left out again and again (RFEwNA)",
+        "covey.select.attribution_rfe:AttributionRFE",
+    ),
+    SelectorEntry(
         "quick_selection",
         "weights of a sparse autoencoder, without a target (QuickSelection)",
         "covey.select.unsupervised:QuickSelection",

@@ -33,7 +33,7 @@ SIZES = (5, 10, 20)
 FOLDS = 3
 ALL = "all columns"
 RANDOM = "random"
-MOST_ROWS = 1500
+MOST_ROWS, MOST_COLUMNS = 1500, 1000
 TARGETS = {
     "adult": "income-per-year",
     "arcene": "class",
@@ -165,7 +165,7 @@ def contestants() -> dict[str, Any]:
 
 @cache
 def load(name: str) -> tuple[FeatureTable, Column]:
-    """A table of columns that vary, and its target; at most 1,500 rows, drawn at random."""
+    """A table of columns that vary, and its target; at most 1,500 rows and 1,000 columns, drawn at random."""
     if name in TARGETS:
         table = read(f"covey:{name}")
         y = target_column(table[TARGETS[name]])
@@ -179,7 +179,11 @@ def load(name: str) -> tuple[FeatureTable, Column]:
     if table.n_rows > MOST_ROWS:
         rows = np.sort(np.random.default_rng(0).choice(table.n_rows, MOST_ROWS, replace=False))
         table, y = table.take(rows), Column(y.name, y.kind, y.values[rows], y.categories)
-    return table.select([column.name for column in table.columns() if not unusable(column)]), y
+    names = [column.name for column in table.columns() if not unusable(column)]
+    if len(names) > MOST_COLUMNS:
+        kept = np.sort(np.random.default_rng(0).choice(len(names), MOST_COLUMNS, replace=False))
+        names = [names[j] for j in kept]
+    return table.select(names), y
 
 
 def run_cell(data: str, selector: str, sizes: Sequence[int] = SIZES, learners: Sequence[str] = LEARNERS) -> Cell:
@@ -288,7 +292,7 @@ def to_markdown(cells: Sequence[Cell], picture: str | None = None) -> str:
         "",
         f"Every selector on {len(data)} tables with {len(LEARNERS)} learners ({', '.join(LEARNERS)}): mean score over "
         f"{', '.join(map(str, SIZES))} columns, selected in each of {FOLDS} folds from the training rows (at most "
-        f"{MOST_ROWS:,} rows a table). Written by `covey study showdown`.",
+        f"{MOST_ROWS:,} rows and {MOST_COLUMNS:,} columns a table, at random). Written by `covey study showdown`.",
         "",
         f"Mean ranks over {found.n_settings} settings, 1 is the best; Friedman p = {found.pvalue:.1g}. Ranks "
         f"closer than {found.difference:.2f} (Nemenyi, 5 %) do not differ.",
