@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+from sklearn.linear_model import LinearRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from covey.select import AllRelevantSelector
@@ -104,11 +105,24 @@ def test_undecided_columns_are_tentative():
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
-    [({"alpha": 1.5}, r"alpha must lie in 0\.\.1, got 1\.5"), ({"max_iter": 0}, "max_iter must be at least 1")],
+    [
+        ({"alpha": 1.5}, r"alpha must lie in 0\.\.1, got 1\.5"),
+        ({"max_iter": 0}, "max_iter must be a whole number from 1, got 0"),
+        ({"max_iter": 2.5}, "max_iter must be a whole number"),
+        ({"estimator": LinearRegression()}, "needs feature_importances_, which LinearRegression lacks"),
+    ],
 )
 def test_bad_parameters(parameters, message):
     with pytest.raises(ValueError, match=message):
-        AllRelevantSelector(**parameters).fit(*redundant(n=30))
+        AllRelevantSelector(**parameters, target_kind="categorical").fit(redundant(n=30)[0], np.arange(30) % 2)
+
+
+def test_constants_alone_and_targets_near_the_largest_float():
+    none = AllRelevantSelector().fit(np.ones((20, 2)), np.linspace(0, 1, 20))
+    assert none.n_iter_ == 0 and none.decisions_.tolist() == ["", ""]
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    one, two = (AllRelevantSelector(max_iter=3, random_state=0).fit(x, y) for y in (x[:, 1], 2.0**1020 * x[:, 1]))
+    assert np.array_equal(one.hits_, two.hits_)
 
 
 def test_bad_targets():

@@ -160,6 +160,37 @@ def test_classes_of_a_stream():
         stream.partial_fit(x, np.where(x[:, 2] > 0, "d", "a"))
 
 
+def test_classes_of_a_stream_may_be_numbers_of_any_type():
+    x = np.random.default_rng(0).normal(size=(90, 5))
+    y = (x[:, 2] > 0).astype(np.float64)
+    known = FeatureGradientSelector(penalty=0.3, random_state=0).partial_fit(x, y, classes=np.unique(y))
+    untold = FeatureGradientSelector(penalty=0.3, random_state=0).partial_fit(x, y)
+    assert np.array_equal(known.scores_, untold.scores_)
+
+
+def test_a_stream_goes_on_after_a_refused_part_and_starts_afresh_after_fit():
+    x, y = linear(n=200)
+    stream = FeatureGradientSelector(k=1, random_state=0)
+    with pytest.raises(ValueError, match="requires y"):
+        stream.partial_fit(x, None)
+    assert stream.partial_fit(x, y).n_iter_ == 1
+    again = stream.fit(x[:, :20], y).partial_fit(x[:, :20], y)
+    fresh = FeatureGradientSelector(k=1, random_state=0).partial_fit(x[:, :20], y)
+    assert again.n_iter_ == 1 and np.array_equal(again.scores_, fresh.scores_)
+
+
+def test_values_near_the_largest_and_the_smallest_float():
+    x, y = linear(n=200)
+    plain = FeatureGradientSelector(random_state=0).fit(x, y)
+    for unit in (2.0**1000, 2.0**-900):
+        assert FeatureGradientSelector(random_state=0).fit(unit * x, unit * y).scores_ == pytest.approx(plain.scores_)
+
+
+def test_constants_alone_take_no_step():
+    selector = FeatureGradientSelector().fit(np.ones((30, 2)), np.arange(30.0))
+    assert selector.n_iter_ == selector.n_steps_ == 0 and not selector.get_support().any()
+
+
 def test_the_same_seed_gives_the_same_bits_and_scales_do_not_matter():
     x, y = linear(n=200)
     one, two = (FeatureGradientSelector(batch_size=50, max_iter=4, random_state=7).fit(x, y).scores_ for _ in range(2))
@@ -181,6 +212,9 @@ def test_a_mean_of_a_billion():
     [
         ({"order": 6}, "order must be 1..5, got 6"),
         ({"penalty": -1.0}, "penalty must not be negative"),
+        ({"order": 4.0}, r"order must be 1..5, got 4\.0"),
+        ({"max_iter": 0.5}, r"max_iter must be a whole number from 1, got 0\.5"),
+        ({"batch_size": 20.5}, "batch_size must be a whole number from 1"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"groups": [0, 1]}, r"groups has shape \(2,\), not \(60,\)"),
         ({"batch_size": 4}, "batches of 4 rows are too few for order=4"),

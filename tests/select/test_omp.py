@@ -125,6 +125,10 @@ def test_a_search_can_be_stopped():
     assert len(path.order) == len(path.gains) == 3
 
 
+def test_a_target_of_zeros_leaves_nothing_to_explain():
+    assert orthogonal_matching_pursuit(unit_columns(problem(0)[0]), np.zeros((200, 1)), 3).order == ()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

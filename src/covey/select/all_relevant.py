@@ -146,7 +146,10 @@ class AllRelevantSelector(RankingSelector):
         shadows = np.hstack([rng.permuted(x, axis=0) for _ in range(-(-MIN_SHADOWS // x.shape[1]))])
         both = np.hstack([x, shadows])
         model = self._model(classes, both.shape[1], int(rng.integers(2**31)))
-        importances = np.asarray(model.fit(both, y).feature_importances_, dtype=np.float64)
+        importances = getattr(model.fit(both, y), "feature_importances_", None)
+        if importances is None:
+            raise ValueError(f"estimator needs feature_importances_, which {type(model).__name__} lacks; give a forest")
+        importances = np.asarray(importances, dtype=np.float64)
         return importances[: x.shape[1]], float(importances[x.shape[1] :].max())
 
     def _model(self, classes: bool, n_columns: int, seed: int) -> Any:
@@ -161,7 +164,9 @@ class AllRelevantSelector(RankingSelector):
         super()._keep(found, usable, reasons)
         self.hits_ = np.zeros(len(reasons), dtype=np.int64)
         self.decisions_ = np.full(len(reasons), "", dtype="<U9")
-        if len(usable):
+        if not len(usable):
+            self.n_iter_ = 0
+        else:
             self.hits_[usable] = self._trial.hits
             self.decisions_[usable] = np.array([REJECTED, TENTATIVE, CONFIRMED])[self._trial.decision + 1]
             del self._trial
@@ -169,8 +174,8 @@ class AllRelevantSelector(RankingSelector):
     def _check_cut(self) -> None:
         if not 0.0 < self.alpha < 1.0:
             raise ValueError(f"alpha must lie in 0..1, got {self.alpha}")
-        if self.max_iter < 1:
-            raise ValueError(f"max_iter must be at least 1, got {self.max_iter}")
+        if not isinstance(self.max_iter, int | np.integer) or self.max_iter < 1:
+            raise ValueError(f"max_iter must be a whole number from 1, got {self.max_iter!r}")
 
     def _cut(self, names: Any) -> int:
         kept = (CONFIRMED, TENTATIVE) if self.tentative else (CONFIRMED,)
@@ -211,5 +216,6 @@ def _ranks(x: Array) -> NDArray[np.float32]:
 
 def _centred(y: Array) -> Array:
     """A numeric target less its mean, in multiples of its largest deviation."""
+    y = y / np.abs(y).max()  # the mean of large values would overflow
     centred = y - y.mean()
     return centred / np.abs(centred).max()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import comb
 from typing import Any, Literal, Self
 
@@ -130,7 +131,7 @@ class PredictabilityEstimate:
 
 
 def largest_eigenvalue(x: Array, n_iter: int = 30) -> float:
-    """Largest eigenvalue of ``x^T x / n_rows``, by power iteration from the sum of the rows' products.
+    """Largest eigenvalue of ``x^T x / n_rows``, by power iteration from a random vector of a fixed seed.
 
     Parameters
     ----------
@@ -331,6 +332,7 @@ class FeatureGradientSelector(RankingSelector):
         ValueError
             If there are too few rows for `order`, or columns or `y` are not what the selector can take.
         """
+        self.__dict__.pop("_stream", None)  # of other rows
         if not issparse(X):
             return super().fit(X, y, None)
         X = self._checked(X, reset=True)
@@ -364,20 +366,21 @@ class FeatureGradientSelector(RankingSelector):
         if first:
             self._check_cut()
             self._usable = np.arange(X.shape[1])
-            self._stream = self._new_stream()
             self._coded = None if classes is None else True
-            self._classes = None if classes is None else tuple(str(c) for c in classes)
+            self._classes = None if classes is None else target_column(classes, "categorical").categories
             self._target_scaler = StandardScaler()
             self._rng = np.random.default_rng(self.random_state)
         target = self._known_target(y, X.shape[0])
         self._check_rows(X.shape[0])
+        if first:
+            self._stream, self.n_iter_ = self._new_stream(), 0
         scaler, descent = self._stream
         scaler.partial_fit(X)
         block = _targets(target, self._target_scaler)
         for rows in self._batches(X.shape[0], self._rng, 1):
             self._step(descent, X[rows], scaler, block[rows], target.is_coded)
         self._publish(scaler, descent)
-        self.n_iter_ = 1 if first else self.n_iter_ + 1
+        self.n_iter_ += 1
         return self
 
     def transform(self, X: Any) -> Any:
@@ -402,9 +405,16 @@ class FeatureGradientSelector(RankingSelector):
         self, table: FeatureTable, target: Column | None, association: AssociationMatrix | None
     ) -> Array | Scores:
         assert target is not None
-        descent = self._learned(numeric_block(table), target)[1]
+        if not target.is_coded:
+            target = replace(target, values=_moderate(target.values.astype(np.float64)))
+        descent = self._learned(_moderate(numeric_block(table)), target)[1]
         self.n_steps_, self.n_iter_ = descent.n_steps, self.max_iter
         return descent.mask
+
+    def _keep(self, found: Scores, usable: Sequence[int], reasons: list[str]) -> None:
+        super()._keep(found, usable, reasons)
+        if not len(usable):
+            self.n_steps_, self.n_iter_ = 0, 0
 
     def _new_stream(self) -> tuple[StandardScaler, MaskDescent]:
         groups = np.arange(self.n_features_in_) if self.groups is None else np.asarray(self.groups)
@@ -477,12 +487,15 @@ class FeatureGradientSelector(RankingSelector):
     def _check_cut(self) -> None:
         if self.k != "mask":
             super()._check_cut()
-        if self.order not in COEFFICIENTS:
+        if not isinstance(self.order, int | np.integer) or self.order not in COEFFICIENTS:
             raise ValueError(f"order must be 1..5, got {self.order!r}")
-        for name in ("learning_rate", "max_iter", "batch_size"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        if self.penalty < 0:
+        for name in ("max_iter", "batch_size"):
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or value < 1:
+                raise ValueError(f"{name} must be a whole number from 1, got {value!r}")
+        if not 0.0 < self.learning_rate < np.inf:
+            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+        if not 0.0 <= self.penalty < np.inf:
             raise ValueError(f"penalty must not be negative, got {self.penalty}")
 
     def _cut(self, names: Any) -> int:
@@ -494,6 +507,13 @@ class FeatureGradientSelector(RankingSelector):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _moderate(x: Array) -> Array:
+    """Columns whose squares neither overflow nor vanish: by powers of two where they would, else as they are."""
+    largest = np.abs(x).max(axis=0)
+    extreme = (largest > 1e100) | (largest < 1e-100)
+    return np.ldexp(x, np.where(extreme, -np.frexp(largest)[1], 0)) if extreme.any() else x
 
 
 def _targets(target: Column, scaler: StandardScaler) -> Array:

@@ -123,7 +123,7 @@ class _Pursuit:
         """Squared correlation with the residual; NaN for columns that those chosen explain."""
         if len(chosen) > len(self.explained):
             self._take(chosen[-1])
-        merit = (self.products * self.products).sum(axis=1) / self.total
+        merit = (self.products * self.products).sum(axis=1) / (self.total or 1.0)
         return np.where((self.left > DEPENDENT) & (merit > SPENT), merit, np.nan)
 
     def _take(self, j: int) -> None:
