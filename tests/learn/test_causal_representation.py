@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from covey.learn.causal_representation import (
@@ -137,6 +140,13 @@ def test_any_classifier_judges():
     X, treated, y = trial(120)
     model = NeuroevolutionaryRepresentation(classifier=DummyClassifier(strategy="prior"), **QUICK).fit(X, y, treated)
     assert model.fitness_ == pytest.approx(model.fitness_[0])
+
+
+def test_a_classifier_without_a_seed_gets_one():
+    X, treated, y = trial(120)
+    forest = make_pipeline(StandardScaler(), RandomForestClassifier(5))
+    runs = [NeuroevolutionaryRepresentation(classifier=forest, **QUICK).fit(X, y, treated) for _ in range(2)]
+    assert np.array_equal(runs[0].fitness_, runs[1].fitness_) and forest[-1].random_state is None
 
 
 @pytest.mark.parametrize(

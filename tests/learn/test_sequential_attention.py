@@ -123,11 +123,15 @@ def test_the_linear_model_is_matching_pursuit():
     assert np.array_equal(linear.ranking_, OMPSelector(k=5).fit(x, y).ranking_)
     assert np.array_equal(linear.selection_order_, np.argsort(linear.ranking_)[:5])
     assert not hasattr(linear, "logits_history_")
+    network = SequentialAttentionSelector(k=5, n_steps=10).fit(x, y)
+    assert not hasattr(network.set_params(estimator="linear").fit(x, y), "logits_history_")
 
 
 def test_a_share_of_the_columns():
     x, y = products(n=100)
     assert len(SequentialAttentionSelector(k=0.5, n_steps=20).fit(x, y).selection_order_) == 6
+    x = np.random.default_rng(0).normal(size=(100, 100))
+    assert len(SequentialAttentionSelector(k=0.29, n_steps=40).fit(x, y).selection_order_) == 29  # 0.29 * 100 < 29
 
 
 @pytest.mark.parametrize(

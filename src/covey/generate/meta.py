@@ -171,18 +171,19 @@ def pair_sketches(X: Array, codes: Codes, pairs: NDArray[np.intp], sketches: Arr
     ndarray of shape (n_pairs, 2 * n + 18)
         The last 18 are mean and standard deviation over the classes of the shares in the nine cells.
     """
-    d = X.shape[1]
     low, high = np.quantile(X, [1 / 3, 2 / 3], axis=0)
     third = np.greater(X, low).astype(np.intp) + np.greater(X, high)
-    member = (third[:, :, None] == np.arange(3)).reshape(len(X), 3 * d).astype(np.float64)
-    joint = np.stack(
-        [
-            (member[codes == k].T @ member[codes == k]).reshape(d, 3, d, 3)[pairs[:, 0], :, pairs[:, 1]]
-            / np.sum(codes == k)
-            for k in np.unique(codes)
-        ]
-    ).reshape(-1, len(pairs), 9)
+    member = (third[:, :, None] == np.arange(3)).astype(np.float64)
+    first, place = np.unique(pairs[:, 0], return_inverse=True)  # pairs come in parts, of a few first columns each
+    joint = np.stack([_joint_thirds(member[codes == k], first)[place, :, pairs[:, 1]] for k in np.unique(codes)])
+    joint = joint.reshape(-1, len(pairs), 9)
     return np.hstack([sketches[pairs[:, 0]], sketches[pairs[:, 1]], joint.mean(axis=0), joint.std(axis=0)])
+
+
+def _joint_thirds(member: Array, first: NDArray[np.intp]) -> Array:
+    """Shares of rows in both thirds, shape (len(first), 3, n_features, 3), of members (n_samples, n_features, 3)."""
+    n, d, _ = member.shape
+    return (member[:, first].reshape(n, -1).T @ member.reshape(n, -1)).reshape(len(first), 3, d, 3) / n
 
 
 # what a transformation gains ----------------------------------------------------------------------------------------
@@ -589,8 +590,12 @@ class TransformationRecommender(BaseEstimator):
             self.binary_ += names
             gains.append(gain)
         self.binary_gains_ = np.concatenate(gains)
+        self.scaler_ = self._nearest_scaler(features)
+
+    def _nearest_scaler(self, features: Array) -> str:
+        memory = default_memory() if self.memory is None else self.memory
         scores = nearest_gains(features[None], memory.dataset_encodings, memory.scaler_scores, self.n_neighbors)
-        self.scaler_ = list(SCALERS)[int(scores[0].argmax())]
+        return list(SCALERS)[int(scores[0].argmax())]
 
 
 def _checked_classes(estimator: Any, X: Any, y: Any) -> tuple[Array, Codes]:
@@ -655,6 +660,11 @@ class MetaFeatureEngineer(TransformerMixin, BaseEstimator):
     -----
     A feature that is undefined on a new row has its median on the training rows there. `share` and `depth` are
     parameters to search over. The graph is linear; that of the paper is a small network.
+
+    What is recommended is only as good as the memory is alike. With the shipped memory, on eight data sets unlike its
+    twenty, scores rose for some and fell for others, and recommended transformations did no better than random ones
+    (``covey study run s259``); compare with the columns alone by cross-validation, or build a memory of data sets of
+    one's own field.
 
     References
     ----------
@@ -726,10 +736,10 @@ class MetaFeatureEngineer(TransformerMixin, BaseEstimator):
                 if not new:
                     break
                 expressions, values = expressions + new, np.hstack([values, columns])
-            recommender._recommend(x[:, kept], codes)
+            scaler = recommender._nearest_scaler(dataset_features(x[:, kept], codes))
         self.expressions_, self._state = expressions, fit_expressions(expressions, table)
         self._medians = np.median(values, axis=0)
-        self.scaler_ = SCALERS[recommender.scaler_]().fit(values)
+        self.scaler_ = SCALERS[scaler]().fit(values)
         return self
 
     def _check_parameters(self) -> None:

@@ -120,7 +120,7 @@ def cross(population: Population, n_children: int, mutation_scale: float, genera
         The parents.
     n_children : int
     mutation_scale : float
-        Standard deviation of the noise, in units of the standard deviation of each parent's incoming weights.
+        Standard deviation of the noise, in units of the standard deviation of the child's incoming weights.
     generator : torch.Generator
 
     Returns
@@ -177,11 +177,12 @@ class NeuroevolutionaryRepresentation(ClassNamePrefixFeaturesOutMixin, Transform
     n_survivors : int, optional
         Networks that survive and have children; a third of the population by default, at least two.
     mutation_scale : float
-        Standard deviation of the noise on a child's incoming weights, in units of theirs.
+        Standard deviation of the noise on a child's incoming weights, in units of that of the weights themselves.
     tolerance : float
         Share by which the validation error of the outcome may exceed the least of the first generation.
     classifier : estimator, optional
-        Predicts the treatment, with ``predict_proba``; logistic regression of standardised values by default.
+        Predicts the treatment, with ``predict_proba``; logistic regression of standardised values by default. One with
+        a `random_state` of None gets a seed, the same for every network.
     validation_fraction : float
         Share of the rows that judge, 0..1.
     n_epochs, child_epochs : int
@@ -293,6 +294,7 @@ class NeuroevolutionaryRepresentation(ClassNamePrefixFeaturesOutMixin, Transform
         treated = None if treatment is None else treated_rows(treatment, len(outcome))
         rng = check_random_state(self.random_state)
         generator = torch.Generator().manual_seed(int(rng.randint(2**31)))
+        self._judge = self._seeded_classifier(generator.initial_seed() % 2**31)
         split = self._split(x, outcome, treated, rng)
         n_units = self.n_components or x.shape[1]
         networks = self._trained(
@@ -324,6 +326,18 @@ class NeuroevolutionaryRepresentation(ClassNamePrefixFeaturesOutMixin, Transform
             raise ValueError(f"validation_fraction must lie in 0..1, got {self.validation_fraction}")
         if not self.learning_rate > 0.0:
             raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+
+    def _seeded_classifier(self, seed: int) -> Any:
+        """The classifier of the treatment; a seed for what would otherwise draw from the global generator."""
+        if self.classifier is None:
+            return make_pipeline(StandardScaler(), LogisticRegression())
+        model: Any = clone(self.classifier)
+        drawn = {
+            name
+            for name, value in model.get_params().items()
+            if name.split("__")[-1] == "random_state" and value is None
+        }
+        return model.set_params(**dict.fromkeys(drawn, seed))
 
     def _split(self, x: Array, outcome: Array, treated: Mask | None, rng: np.random.RandomState) -> _Split:
         n_judges = min(max(round(self.validation_fraction * len(x)), 1), len(x) - 1)
@@ -384,10 +398,9 @@ class NeuroevolutionaryRepresentation(ClassNamePrefixFeaturesOutMixin, Transform
             return -errors
         with torch.no_grad():
             training, judges = (networks.hidden(x).double().numpy() for x in split.inputs)
-        model = make_pipeline(StandardScaler(), LogisticRegression()) if self.classifier is None else self.classifier
         fitness = np.full(len(networks), -np.inf)
         for k in np.flatnonzero(errors <= worst):
-            fitted = clone(model).fit(training[k], split.treated[0])
+            fitted = clone(self._judge).fit(training[k], split.treated[0])
             fitness[k] = log_loss(split.treated[1], fitted.predict_proba(judges[k]))
         return fitness
 

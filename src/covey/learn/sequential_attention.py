@@ -227,6 +227,7 @@ class SequentialAttentionSelector(RankingSelector):
 
     def fit(self, X: Any, y: Any = None, association: AssociationMatrix | None = None) -> SequentialAttentionSelector:
         """Choose columns; parameters as for `covey.select.RankingSelector.fit`."""
+        self.__dict__.pop("logits_history_", None)  # of an earlier fit, which the linear model does not replace
         super().fit(X, y, association)
         self.selection_order_ = np.argsort(self.ranking_)[: self._n_selected]
         return self
@@ -237,7 +238,7 @@ class SequentialAttentionSelector(RankingSelector):
         assert target is not None
         if self.estimator == "linear":
             return pursue(table, target, table.n_columns if isinstance(self.k, str | float) else int(self.k))
-        k = max(1, int(self.k * table.n_columns)) if isinstance(self.k, float) else int(self.k)
+        k = max(1, int(self.k * table.n_columns + 1e-9)) if isinstance(self.k, float) else int(self.k)
         mask = self._trained(table, target, min(k, table.n_columns))
         self._history = torch.stack(mask.history).double().numpy()
         return _scores_of(mask)
