@@ -14,9 +14,9 @@ from covey.table import Column, Kind
 MOST_ROWS, LEAST_ROWS = 2000, 100
 LEAST_FEATURES, MOST_FEATURES = 3, 1000
 MANY = 60  # selecting without redundancy asks for the associations of all that were taken before
-SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30)
+SIZES = (1, 2, 3, 5, 8, 12, 16, 20, 30)
 SIZES_OF_MANY = (1, 2, 3, 5, 10, 20, 40, 80)
-FOLDS = 5
+FOLDS, TREES = 5, 16
 BLOCKS = 40  # of neighbouring rows that stay together where rows resemble their neighbours
 
 
@@ -58,7 +58,7 @@ def recommended_subset(material: Material, without: Collection[str] = (), ordere
             y,
             selectors,
             sizes=[size for size in (SIZES if len(names) <= MANY else SIZES_OF_MANY) if size < len(names)],
-            learner=(TreeAverageClassifier if y.is_coded else TreeAverageRegressor)(30, min_samples_leaf=3),
+            learner=(TreeAverageClassifier if y.is_coded else TreeAverageRegressor)(TREES, min_samples_leaf=3),
             scoring=scoring,
             cv=FOLDS,
             inner_cv=0,
