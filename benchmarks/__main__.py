@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks import NAMES, _machine, _page
+from benchmarks import NAMES, PARTS, _machine, _page
 from benchmarks._frame import Row, watched
 
 HERE = Path(__file__).resolve().parent
@@ -37,7 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
         if not options.quick:
             (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine, "rows": rows}, indent=1))
     if options.write:
-        _page.write(DOCUMENT, _stored())
+        for part, names in PARTS.items():
+            missing = [name for name in names if not (RESULTS / f"{name}.json").exists()]
+            if missing:
+                print(f"{part}: its table stays as it is, {', '.join(missing)} have not been run in full here")
+            else:
+                _page.write(DOCUMENT, part, _stored(names))
         print(f"wrote {DOCUMENT}")
     return int(missed > 0)
 
@@ -54,9 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _stored() -> list[dict[str, Any]]:
-    paths = [RESULTS / f"{name}.json" for name in NAMES]
-    return [json.loads(path.read_text()) for path in paths if path.exists()]
+def _stored(names: Sequence[str]) -> list[dict[str, Any]]:
+    paths = [RESULTS / f"{name}.json" for name in names]
+    return [json.loads(path.read_text()) for path in paths]
 
 
 if __name__ == "__main__":

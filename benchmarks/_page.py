@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-BEGIN = "<!-- written by `python -m benchmarks --write`: begin -->"
-END = "<!-- written by `python -m benchmarks --write`: end -->"
+BEGIN = "<!-- {part}, written by `python -m benchmarks --write`: begin -->"
+END = "<!-- {part}, written by `python -m benchmarks --write`: end -->"
 HEADER = (
     "work",
     "covey, s",
@@ -78,8 +78,8 @@ def _table(header: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def write(path: Path, results: Sequence[Mapping[str, Any]]) -> None:
-    """Replace what stands between the markers of `path`.
+def write(path: Path, part: str, results: Sequence[Mapping[str, Any]]) -> None:
+    """Replace what stands between the markers of a part of `path`.
 
     Raises
     ------
@@ -89,9 +89,10 @@ def write(path: Path, results: Sequence[Mapping[str, Any]]) -> None:
     from covey.table import atomic_write
 
     text = path.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
+    begin, end = BEGIN.format(part=part), END.format(part=part)
+    if begin not in text or end not in text:
         raise ValueError(f"{path} lacks the two markers between which the figures go")
-    head, rest = text.split(BEGIN, 1)
-    tail = rest.split(END, 1)[1]
+    head, rest = text.split(begin, 1)
+    tail = rest.split(end, 1)[1]
     with atomic_write(path) as temporary:
-        Path(temporary).write_text(f"{head}{BEGIN}\n\n{markdown(results)}\n\n{END}{tail}", encoding="utf-8")
+        Path(temporary).write_text(f"{head}{begin}\n\n{markdown(results)}\n\n{end}{tail}", encoding="utf-8")

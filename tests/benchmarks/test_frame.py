@@ -112,9 +112,9 @@ def test_the_page_is_renewed_between_its_markers(tmp_path):
     }
     row = Row("work", 0.5, "peer", 4.0, Target(speedup=6), difference=1e-12, gflops=10.0, note="scaled", others=0.3)
     page = tmp_path / "performance.md"
-    page.write_text(f"before\n{_page.BEGIN}\nold\n{_page.END}\nafter\n")
+    page.write_text(f"before\n{_page.BEGIN.format(part='select')}\nold\n{_page.END.format(part='select')}\nafter\n")
     for _ in range(2):
-        _page.write(page, [{"machine": machine, "rows": [row.to_json()]}])
+        _page.write(page, "select", [{"machine": machine, "rows": [row.to_json()]}])
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
@@ -124,7 +124,7 @@ def test_the_page_is_renewed_between_its_markers(tmp_path):
     assert text.count("- work / peer: scaled.") == 1
     page.write_text("no markers")
     with pytest.raises(ValueError, match="markers"):
-        _page.write(page, [{"machine": machine, "rows": [row.to_json()]}])
+        _page.write(page, "select", [{"machine": machine, "rows": [row.to_json()]}])
 
 
 def test_an_unknown_name_is_refused(capsys):
