@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +20,30 @@ from sklearn.model_selection import train_test_split
 
 from benchmarks import _child
 from benchmarks._frame import Row, Target
-from covey.select import AllRelevantSelector, AssociationRanker, FeatureGradientSelector, OMPSelector, RedundancyAware
+from covey.select import (
+    ECFS,
+    AllRelevantSelector,
+    AssociationRanker,
+    CardinalityAwareRanker,
+    DistanceCorrelationSelector,
+    FeatureGradientSelector,
+    InfFS,
+    OMPSelector,
+    QuickSelection,
+    RedundancyAware,
+)
 from covey.select._base import numeric_block
 from covey.table import read
 
 SELECTORS = "COVEY_BENCH_SELECTORS_PYTHON"
 # of madelon, as src/covey/data/README.md lists them
 TRUE = (28, 48, 64, 105, 128, 153, 241, 281, 318, 336, 338, 378, 433, 442, 451, 453, 455, 472, 475, 493)
-# Each peer gives an order of the columns; one that takes longer than the budget gives none
+STORED = Path(__file__).resolve().parent / "results" / "selectors"  # what peers said; delete to run them again
+# Each peer gives an order of the columns; one that takes longer than the budget gives none. What one says is kept at
+# once, by its version, so that a run that is stopped goes on where it was
 _PEERS = """
-import signal, time, warnings
+import json, os, signal, time, warnings
+from importlib.metadata import version
 import numpy as np
 warnings.simplefilter("ignore")
 data = np.load({path!r})
@@ -77,15 +93,28 @@ def lassonet():
     model.path(StandardScaler().fit_transform(x), y)
     return np.argsort(-model.feature_importances_.numpy())
 names = ["f_classif", "mutual_info_classif", "ExtraTrees importance", "RFE, forest", "RFE, logistic"]
-work = [("scikit-learn " + n, lambda n=n: sklearn(n)) for n in names]
-work += [("skfeature " + n, lambda n=n: chappers(n)) for n in ("MRMR", "fisher", "reliefF")]
-work += [("mrmr_selection", minimum_redundancy), ("skrebate ReliefF, 500 rows", relief), ("LassoNet", lassonet)]
-if {boruta}: work += [("BorutaPy", boruta)]
+work = [("scikit-learn " + n, "scikit-learn", lambda n=n: sklearn(n)) for n in names]
+work += [("skfeature " + n, "skfeature-chappers", lambda n=n: chappers(n)) for n in ("MRMR", "fisher", "reliefF")]
+work += [("mrmr_selection", "mrmr_selection", minimum_redundancy), ("LassoNet", "lassonet", lassonet)]
+work += [("skrebate ReliefF, 500 rows", "skrebate", relief)]
+if {boruta}: work += [("BorutaPy", "boruta", boruta)]
+kept = json.load(open({stored!r})) if os.path.exists({stored!r}) else {{}}
+def keep(key, said):
+    kept[key] = said
+    with open({stored!r} + ".part", "w") as file: json.dump(kept, file)
+    os.replace({stored!r} + ".part", {stored!r})
+def version_of(package):
+    try: return version(package)
+    except Exception: return "none"
 class Late(BaseException): pass
 def late(*_): raise Late
 signal.signal(signal.SIGPROF, late)
 said = []
-for name, run in work:
+for name, package, run in work:
+    key = name + " of " + package + " " + version_of(package) + ", numpy " + version_of("numpy")
+    if key in kept:
+        said.append(kept[key])
+        continue
     signal.setitimer(signal.ITIMER_PROF, {budget})
     start, confirmed = time.process_time(), None
     try:
@@ -97,6 +126,7 @@ for name, run in work:
     except Exception as error:
         said.append([name, time.process_time() - start, None, None, type(error).__name__])
     signal.setitimer(signal.ITIMER_PROF, 0)
+    if version_of(package) != "none": keep(key, said[-1])
 """
 
 
@@ -112,7 +142,7 @@ class Tried:
 
 
 def rows(quick: bool) -> list[Row]:
-    """The same rows and number of columns for all; seconds are of one core, at most 120 for a peer."""
+    """The same rows and number of columns for all; seconds are of one core, at most 120 for a selector."""
     budget = 5 if quick else 120
     found = _madelon(600 if quick else 2600, budget)
     for name in () if quick else ("isolet", "arcene"):
@@ -185,14 +215,17 @@ def _both(
 ) -> tuple[list[Tried], list[Tried]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        mine = [_tried(name, selector, x, y, k) for name, selector in _selectors(k, boruta)]
+        mine = [_tried(name, selector, x, y, k, budget) for name, selector in _selectors(k, boruta)]
     python = _child.python_with("boruta", SELECTORS)
     if not python:
         return mine, []
     with tempfile.TemporaryDirectory(prefix="covey-bench-") as folder:
         path = str(Path(folder) / "data.npz")
         np.savez(path, x=x, y=y)
-        code = _PEERS.format(path=path, k=k, budget=budget, boruta=boruta)
+        asked = repr((python, k, budget, _PEERS)).encode()
+        STORED.mkdir(parents=True, exist_ok=True)
+        stored = str(STORED / f"{sha256(x.tobytes() + y.tobytes() + asked).hexdigest()[:16]}.json")
+        code = _PEERS.format(path=path, k=k, budget=budget, boruta=boruta, stored=stored)
         return mine, [Tried(*said) for said in _child.run(code, python, timeout=3600.0).said]
 
 
@@ -207,6 +240,11 @@ def _selectors(k: int, all_relevant: bool) -> list[tuple[str, Callable[[], Any]]
         ("RedundancyAware", partial(RedundancyAware, k=k, **kind)),
         ("OMPSelector", partial(OMPSelector, k=k, **kind)),
         ("FeatureGradientSelector", partial(FeatureGradientSelector, k=k, random_state=0, **kind)),
+        ("ECFS", partial(ECFS, k=k, **kind)),
+        ("InfFS", partial(InfFS, k=k, **kind)),
+        ("CardinalityAwareRanker", partial(CardinalityAwareRanker, k=k, **kind)),
+        ("QuickSelection", partial(QuickSelection, k=k, random_state=0)),
+        ("DistanceCorrelationSelector", partial(DistanceCorrelationSelector, k=k, random_state=0, **kind)),
     ]
     if all_relevant:
         out.append(("AllRelevantSelector", partial(AllRelevantSelector, random_state=0, **kind)))
@@ -217,12 +255,29 @@ def _selectors(k: int, all_relevant: bool) -> list[tuple[str, Callable[[], Any]]
     return [*out, ("SequentialAttention", partial(SequentialAttentionSelector, k, random_state=0, **kind))]
 
 
-def _tried(name: str, selector: Callable[[], Any], x: NDArray[np.float64], y: NDArray[np.intp], k: int) -> Tried:
+class _Late(BaseException):
+    """A selector has used up its seconds."""
+
+
+def _late(*_: Any) -> None:
+    raise _Late
+
+
+def _tried(
+    name: str, selector: Callable[[], Any], x: NDArray[np.float64], y: NDArray[np.intp], k: int, budget: int
+) -> Tried:
+    before = signal.signal(signal.SIGPROF, _late)
     start = time.process_time()
+    signal.setitimer(signal.ITIMER_PROF, budget)
     try:
         fitted = selector().fit(x, y)
     except ValueError as error:
         return Tried(name, time.process_time() - start, None, failed=str(error)[:60])
+    except _Late:
+        return Tried(name, time.process_time() - start, None, failed="over the budget")
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
     seconds = time.process_time() - start
     confirmed = int(fitted.get_support().sum()) if name == "AllRelevantSelector" else None
     return Tried(name, seconds, np.argsort(fitted.ranking_)[:k].tolist(), confirmed)
