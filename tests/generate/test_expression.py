@@ -109,6 +109,8 @@ def test_forms(text, written):
         ('"open', "position 1"),
         ("mean(a by)", "position 10"),
         ("a ! b", "position 3"),
+        ("a + 1e999", "a number that is too large at position 5"),
+        ("log(" * 5000, "nested too deeply"),
     ],
 )
 def test_errors_say_where(text, says):
@@ -341,6 +343,32 @@ def query(connection, sql, table):
     connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(names))})", rows)
     found = connection.execute(f"SELECT {sql} FROM t ORDER BY rowid").fetchall()
     return np.array([np.nan if v is None else v for (v,) in found], dtype=np.float64)
+
+
+def test_sql_of_columns_named_as_its_own():
+    connection = database()
+    table = pd.DataFrame({"_key0": ["a", "b", "a", "c"], "_value": [1.0, 2.0, 3.0, 4.0], "__key1": list("uvuu")})
+    for text in ("mean(_value by _key0)", "rank(_value by _key0)", "mean(_value by combine(_key0, __key1))"):
+        expression = parse(text)
+        for unseen in ("missing", "global"):
+            state = expression.fit(table, unseen)
+            found = query(connection, expression.to_sql(state), table)
+            np.testing.assert_allclose(found, expression.apply(table, state), err_msg=text)
+
+
+def test_sql_of_dates():
+    connection = database()
+    days = pd.to_datetime(["2024-01-01", "1969-05-06 07:08:09.25", None, "2024-01-01"], format="ISO8601")
+    table = pd.DataFrame({"day": days, "v": [1.0, 2.0, 3.0, 4.0]})
+    connection.execute("CREATE TABLE dates (day TIMESTAMP, v DOUBLE)")
+    for day, v in zip(days, table.v):
+        connection.execute("INSERT INTO dates VALUES (?, ?)", [None if pd.isna(day) else str(day), v])
+    for text in ("day - 0", "mean(v by day)", "freq(day)"):
+        expression = parse(text)
+        state = expression.fit(table)
+        rows = connection.execute(f"SELECT {expression.to_sql(state)} FROM dates").fetchall()
+        found = np.array([np.nan if value is None else value for (value,) in rows])
+        np.testing.assert_allclose(found, expression.apply(table, state), err_msg=text)
 
 
 def test_sql_is_plain_text():

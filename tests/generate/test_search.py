@@ -25,11 +25,12 @@ from covey.generate._boosting import (
     grow,
     permutation_importance,
     probabilities,
+    row_losses,
     scores_of,
     split_rows,
 )
 from covey.generate._input import target
-from covey.generate.search import OPERATORS, order_digest
+from covey.generate.search import OPERATORS, SURE, order_digest
 
 
 @parametrize_with_checks([OpenFE(n_features=2, operators=("/", "log"), random_state=0)])
@@ -137,7 +138,7 @@ def test_shuffled_target_gains_nothing_in_a_pipeline():
     numbers = X.assign(**{"shop id": X["shop id"].str[1:].astype(int)})
     scoring = {"cv": 4, "scoring": "neg_root_mean_squared_error"}
     before = -cross_val_score(learner, numbers, y, **scoring).mean()
-    made = make_pipeline(OpenFE(operators=FEW, random_state=0), learner)
+    made = make_pipeline(OpenFE(operators=FEW, shrink=False, random_state=0), learner)
     after = -cross_val_score(made, X, y, **scoring).mean()
     assert after / before - 1 > -0.01
 
@@ -152,6 +153,55 @@ def test_gain_in_a_pipeline():
         for step in (plain, made)
     )
     assert after.mean() > before.mean() + 0.03
+
+
+def test_features_that_do_not_help_are_not_given():
+    X, y = planted(600)
+    shuffled = np.random.default_rng(5).permutation(y)
+    none = OpenFE(operators=FEW, random_state=0).fit(X, shuffled)
+    assert none.expressions_ == ()
+    assert len(none.survivors_) > 10
+    assert list(none.falls_) == [1, 2, 3, 5, 7, 10]
+    assert none.transform(X).shape == X.shape
+    all_the_same = OpenFE(operators=FEW, shrink=False, random_state=0).fit(X, shuffled)
+    assert len(all_the_same.expressions_) == 10
+    assert all_the_same.falls_ == {}
+    labels = np.random.default_rng(5).permutation(np.repeat(["u", "v", "w"], 200))
+    assert OpenFE(operators=FEW, random_state=0).fit(X, labels).expressions_ == ()
+
+
+def test_features_that_help_are_given_in_the_number_that_helps_most():
+    X, y = planted()
+    openfe = OpenFE(operators=FEW, random_state=0).fit(X, y)
+    best = max(openfe.falls_, key=lambda size: openfe.falls_[size][0])
+    assert len(openfe.expressions_) == best
+    fall, error = openfe.falls_[best]
+    assert fall > SURE * error > 0
+    assert fall / np.var(y) > 0.05
+
+
+def test_held_out_rows_have_no_say_in_what_they_judge():
+    """Candidates that know the target on training rows only: a search without held-out rows would keep them."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({f"x{k}": rng.normal(size=120) for k in range(12)})
+    openfe = OpenFE(operators=("*", "/", "+", "-"), random_state=0).fit(X, rng.normal(size=120))
+    assert openfe.n_candidates_ > 300
+    assert openfe.expressions_ == ()
+
+
+@pytest.mark.parametrize("scale", [2.0**-40, 2.0**30])
+def test_units_of_the_target_do_not_matter(scale):
+    X, y = planted(500)
+    one, other = (OpenFE(operators=FEW, random_state=0).fit(X, y * s) for s in (1.0, scale))
+    assert one.expressions_ == other.expressions_ != ()
+    np.testing.assert_array_equal(one.gains_ * scale**2, other.gains_)
+
+
+def test_loss_of_rows_is_that_of_the_kernel():
+    rng = np.random.default_rng(0)
+    for loss, n_outputs in ((kernels.SQUARED, 1), (kernels.LOGISTIC, 1), (kernels.SOFTMAX, 3)):
+        y, scores = rng.integers(max(2, n_outputs), size=50).astype(float), 4 * rng.normal(size=(50, n_outputs))
+        assert row_losses(y, scores, loss).mean() == pytest.approx(kernels.mean_loss(loss, y, scores, 0, 50))
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -203,7 +253,7 @@ def test_columns_that_make_no_features():
         openfe.get_feature_names_out(["q"] * 9)
     nothing = OpenFE(keep_original=False, random_state=0).fit(X[["same"]], y)
     assert nothing.transform(X[["same"]]).shape == (300, 0)
-    only_new = OpenFE(operators=FEW, keep_original=False, n_features=2, random_state=0).fit(X, y)
+    only_new = OpenFE(2, FEW, keep_original=False, shrink=False, random_state=0).fit(X, y)
     assert only_new.transform(X).shape == (300, 2)
 
 

@@ -299,6 +299,7 @@ def boost(
     gained = np.zeros((max(patience, 1) + 1, m))  # of the trees since the best one
     start = mean_loss(loss, y, scores, n_train, n)
     best, n_best = start, 0
+    least = 1e-12 * start  # of a gain: of targets in small units, too
     for t in range(n_trees):
         _derivatives(loss, y, scores, n_train, gradient, hessian)
         for r in range(n_train):
@@ -321,7 +322,7 @@ def boost(
             for i in range(1, n_leaves):
                 if gains[i] > gains[leaf]:
                     leaf = i
-            if gains[leaf] <= 1e-12:
+            if gains[leaf] <= least:
                 break
             j = columns[leaf]
             pending[j] += gains[leaf]

@@ -280,6 +280,23 @@ def scores_of(probability: Array) -> Array:
     return np.log(clipped[:, 1:] / clipped[:, :1]) if clipped.shape[1] == 2 else np.log(clipped)
 
 
+def row_losses(y: Array, scores: Array, loss: int) -> Array:
+    """Loss of each row: squared error, or minus log likelihood; `scores` is (n_rows, n_outputs).
+
+    Examples
+    --------
+    >>> row_losses(np.array([0.0, 1.0]), np.zeros((2, 1)), kernels.LOGISTIC).round(3)
+    array([0.693, 0.693])
+    """
+    if loss == kernels.SQUARED:
+        return (y - scores[:, 0]) ** 2
+    if loss == kernels.LOGISTIC:
+        return np.logaddexp(0.0, np.where(y > 0.5, -scores[:, 0], scores[:, 0]))
+    from scipy.special import logsumexp
+
+    return logsumexp(scores, axis=1) - scores[np.arange(len(y)), y.astype(np.int64)]
+
+
 def permutation_importance(trees: Trees, columns: Sequence[Coded], problem: Problem, rng: np.random.Generator) -> Array:
     """How much the held-out loss grows when a column's held-out rows are exchanged; 0 for columns of no split."""
     first, n = problem.n_train, len(problem.y)

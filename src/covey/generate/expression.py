@@ -218,7 +218,17 @@ class Expression:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Variable(Expression):
-    """A column."""
+    """A column.
+
+    Parameters
+    ----------
+    name : str
+
+    Examples
+    --------
+    >>> print(Variable("age") / Variable("hours per week"))
+    (age / "hours per week")
+    """
 
     name: str
 
@@ -234,7 +244,18 @@ class Variable(Expression):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Number(Expression):
-    """A constant."""
+    """A constant.
+
+    Parameters
+    ----------
+    value : float
+        Finite.
+
+    Examples
+    --------
+    >>> print(Variable("age") - Number(18.0), Number(0.5).kind)
+    (age - 18) numeric
+    """
 
     value: float
 
@@ -258,7 +279,21 @@ class Number(Expression):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Call(Expression):
-    """An operator on expressions; make it with `call`, which checks it."""
+    """An operator on expressions; make it with `call`, which checks it.
+
+    Parameters
+    ----------
+    operator : str
+    given : tuple of Expression
+        Its arguments.
+    parameters : tuple of int
+
+    Examples
+    --------
+    >>> mean = call("mean by", "pay", "city")
+    >>> type(mean).__name__, str(mean), mean.learns
+    ('Call', 'mean(pay by city)', True)
+    """
 
     operator: str
     given: tuple[Expression, ...]
@@ -395,7 +430,10 @@ class _Parser:
         )
 
     def whole(self) -> Expression:
-        found = self.sum()
+        try:
+            found = self.sum()
+        except RecursionError:
+            raise ValueError(f"cannot parse {self.text[:60]!r}...: it is nested too deeply") from None
         if self.tokens[self.next][0] != "end":
             raise self.expected("an operator or the end")
         return found
@@ -412,10 +450,10 @@ class _Parser:
         kind, word, position = self.tokens[self.next]
         if kind == "number":
             self.next += 1
-            return Number(float(word))
+            return self.constant(float(word), position)
         if word == "-" and self.tokens[self.next + 1][0] == "number":
             self.next += 2
-            return Number(-float(self.tokens[self.next - 1][1]))
+            return self.constant(-float(self.tokens[self.next - 1][1]), position)
         if word == "(":
             self.next += 1
             found = self.sum()
@@ -428,6 +466,11 @@ class _Parser:
             raise self.expected("a column, a number or an operator")
         self.next += 1
         return self.called(word, position) if self.peek() == "(" else Variable(word)
+
+    def constant(self, value: float, position: int) -> Number:
+        if not np.isfinite(value):
+            raise self.error("a number that is too large", position)
+        return Number(value)
 
     def called(self, name: str, position: int) -> Expression:
         self.take("(")
@@ -800,7 +843,10 @@ class _Sql:
         if isinstance(expression, Number):
             return number(expression.value)
         if isinstance(expression, Variable):
-            return f"CAST({_identifier(expression.name)} AS DOUBLE)"
+            name = _identifier(expression.name)
+            if self.state.kinds.get(expression.name) == "datetime":
+                return f"CAST(epoch(CAST({name} AS TIMESTAMP)) AS DOUBLE)"  # seconds, as the table reads dates
+            return f"CAST({name} AS DOUBLE)"
         return self.applied(expression)
 
     def keys(self, expression: Expression) -> tuple[str, ...]:

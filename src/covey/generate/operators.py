@@ -180,11 +180,14 @@ class Ladder:
         sizes = np.diff(self.starts)
         columns = [np.repeat(np.array(_literals(key), dtype=object), sizes) for key in self.keys]
         rows = [(*row, number(knot)) for *row, knot in zip(*columns, self.knots)]
-        below = "avg(CASE WHEN _covey._value < {0} THEN 1e0 WHEN _covey._value = {0} THEN 5e-1 ELSE 0e0 END)"
-        found = _values_sql(keys, rows, below.format(value))
+
+        def below(knot: str) -> str:
+            return f"avg(CASE WHEN {knot} < {value} THEN 1e0 WHEN {knot} = {value} THEN 5e-1 ELSE 0e0 END)"
+
+        found = _values_sql(keys, rows, below, value)
         if len(self.default):
             missing = " OR ".join(f"{key} IS NULL" for key in keys)
-            fallback = _values_sql((), [(number(knot),) for knot in self.default], below.format(value))
+            fallback = _values_sql((), [(number(knot),) for knot in self.default], below, value)
             found = f"CASE WHEN {missing} THEN NULL ELSE coalesce({found}, {fallback}) END"
         return f"CASE WHEN {value} IS NULL THEN NULL ELSE {found} END"
 
@@ -243,15 +246,26 @@ def _literals(keys: NDArray) -> list[str]:
     return [text_literal(key) if isinstance(key, str) else number(key) for key in keys]
 
 
-def _values_sql(keys: tuple[str, ...], rows: list[tuple[str, ...]], value: str = "_covey._value") -> str:
-    """A look-up in rows of (key, ..., value) as a scalar subquery."""
-    names = [f"_key{k}" for k in range(len(keys))]
+def _values_sql(
+    keys: tuple[str, ...],
+    rows: list[tuple[str, ...]],
+    of: Callable[[str], str] = str,
+    outer: str = "",
+) -> str:
+    """A look-up in rows of (key, ..., value) as a scalar subquery: `of` the value, in which `outer` may stand.
+
+    Its names are none of the columns that the keys and `outer` read: those would be hidden by it.
+    """
     if not rows:
         return "CAST(NULL AS DOUBLE)"
+    asked, stem = " ".join((*keys, outer)).lower(), "_"
+    while f'"{stem}key' in asked or f'"{stem}value' in asked:
+        stem += "_"
+    names = [f"{stem}key{k}" for k in range(len(keys))]
     listed = ", ".join(f"({', '.join(row)})" for row in rows)
     where = " AND ".join(f"_covey.{name} = {key}" for name, key in zip(names, keys))
-    table = f"(VALUES {listed}) AS _covey({', '.join([*names, '_value'])})"
-    return f"(SELECT {value} FROM {table}{' WHERE ' + where if where else ''})"
+    table = f"(VALUES {listed}) AS _covey({', '.join([*names, f'{stem}value'])})"
+    return f"(SELECT {of(f'_covey.{stem}value')} FROM {table}{' WHERE ' + where if where else ''})"
 
 
 def _no_lag(*parameters: int) -> int:
@@ -288,6 +302,12 @@ class Operator:
         False when a row's result depends on other rows of the table.
     commutative : bool
         Whether the arguments can be exchanged.
+
+    Examples
+    --------
+    >>> half = Operator("half", ("numeric",), "numeric", lambda x: x / 2, sql=lambda x: f"({x} / 2)")
+    >>> half.apply(np.array([3.0, 8.0])), half.sql('"pay"'), half.is_grouped
+    (array([1.5, 4. ]), '("pay" / 2)', False)
     """
 
     name: str

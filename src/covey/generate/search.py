@@ -43,6 +43,8 @@ BY = ("min by", "max by", "mean by", "median by", "std by", "rank by")
 OPERATORS = ("freq", *UNARY, *BINARY, *BY, "combine", "freq combine", "nunique by")
 LEAST_BLOCK = 1000  # rows below which a block tells too little to drop a candidate
 FEW_ROWS = 5000  # below this, the joint model is grown once for each part of the rows held out
+SURE = 2.5  # standard errors by which new features must lower the held-out loss; the best of several sizes is taken
+TAIL = 0.01  # of the rows at either end that are pulled in: a few far rows would hide what most of them gain
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,14 @@ class Columns:
         Numeric columns with values below 0; of whole numbers only.
     unique : frozenset of str
         Columns in which a value is hardly ever repeated.
+
+    Examples
+    --------
+    >>> import covey
+    >>> table = covey.read({"pay": [1.5, -2.0, 0.5, 0.5], "kids": [0, 2, 1, 0], "city": ["a", "b", "b", "a"]})
+    >>> columns = Columns.of(table, table.names, max_ordinal=3)
+    >>> columns.categorical, sorted(columns.negative), sorted(columns.whole)
+    (('pay', 'kids', 'city'), ['pay'], ['kids'])
     """
 
     numeric: tuple[str, ...]
@@ -530,18 +540,18 @@ def _distinct(scores: Array, digests: Sequence[bytes]) -> list[int]:
     return [i for i in order if first[digests[i]] == i and not np.isnan(scores[i])]
 
 
-def joint_ranking(
+def joint_worths(
     search: Search,
     candidates: Sequence[Expression],
     columns: Sequence[str],
     importance: Literal["gain", "permutation"] = "gain",
     rng: np.random.Generator | None = None,
 ) -> Array:
-    """What each candidate is worth in one model of all of them and all columns; shape (n_candidates,).
+    """What each candidate is worth in one model of all of them and all columns, for each part of the rows held out.
 
     Up to 1000 trees of 16 leaves at a rate of 0.1 start from a constant, so that a formula can show that it explains
     more than the columns do, and stop 50 trees after the least held-out loss. Of fewer than 5,000 rows, each part is
-    held out in turn and the importances are added. Memory: one byte a row and candidate.
+    held out in turn; the sum over the parts is the final order. Memory: one byte a row and candidate.
 
     Parameters
     ----------
@@ -552,11 +562,81 @@ def joint_ranking(
         Training gain of a candidate's splits, or how far the held-out loss grows when its rows are exchanged.
     rng : Generator, optional
         For permutations.
+
+    Returns
+    -------
+    ndarray of shape (n_parts, n_candidates)
     """
-    total = np.zeros(len(candidates))
-    for held_out in search.rotations():
-        total += _joint_worth(held_out, candidates, columns, importance, rng)
-    return total
+    return np.array([_joint_worth(part, candidates, columns, importance, rng) for part in search.rotations()])
+
+
+def held_out_falls(
+    search: Search,
+    candidates: Sequence[Expression],
+    columns: Sequence[str],
+    worths: Array,
+    sizes: Sequence[int],
+) -> tuple[Array, Array]:
+    """How far the best few candidates lower the loss of rows that had no say in their order.
+
+    For each part of the rows held out, trees on the columns and the `size` candidates that are worth most *in the model
+    of the other rows* are grown on those rows (a sixth of them stops the growth), and predict the part. Choosing among
+    hundreds of candidates thus costs what it costs on new rows.
+
+    Parameters
+    ----------
+    search : Search
+    candidates : sequence of Expression
+    columns : sequence of str
+    worths : ndarray of shape (n_parts, n_candidates)
+        Of `joint_worths`.
+    sizes : sequence of int
+
+    Returns
+    -------
+    fall, error : ndarray of shape (n_sizes,)
+        Mean fall of the loss against the columns alone, the hundredth of the rows at either end pulled in to the next,
+        and its standard error: that of the rows, widened because the parts share training rows (by a half for five).
+
+    References
+    ----------
+    Nadeau and Bengio (2003), Inference for the Generalization Error. Machine Learning 52, 239-281.
+    """
+    parts = search.rotations()
+    falls = [_falls_of_part(part, candidates, columns, worth, sizes) for part, worth in zip(parts, worths)]
+    rows = np.concatenate(falls, axis=1)
+    low, high = np.quantile(rows, [TAIL, 1.0 - TAIL], axis=1, keepdims=True)
+    rows = np.clip(rows, low, high)
+    shared = 1.0 + rows.shape[1] / len(search.train)
+    return rows.mean(axis=1), rows.std(axis=1) * np.sqrt(shared / rows.shape[1])
+
+
+def _falls_of_part(
+    part: Search, candidates: Sequence[Expression], columns: Sequence[str], worth: Array, sizes: Sequence[int]
+) -> Array:
+    """By how much each held-out row's loss falls, shape (n_sizes, n_held_out)."""
+    block = part.block(1.0)
+    n = block.problem.n_train
+    ranked = [i for i in np.argsort(-worth, kind="stable")[: max(sizes)] if worth[i] > 0]
+    given = [block.coded(e) for e in (*map(Variable, columns), *(candidates[i] for i in ranked))]
+    problem = part.from_constant(block.problem)
+    seen = Problem(problem.y[:n], problem.init[:n], max(1, n - n // 6), problem.loss)
+
+    def losses(size: int) -> Array:
+        used = given[: len(columns) + size]
+        grown = [replace(c, codes=c.codes[:n], values=c.values[:n]) for c in used]
+        trees = boosting.grow(grown, seen, n_trees=300, patience=20)
+        scores = trees.scores(np.array([c.codes[n:] for c in used]), problem.init[n:])
+        return boosting.row_losses(problem.y[n:], scores, problem.loss)
+
+    before, *after = part.engine.map(losses, [0, *sizes])
+    return np.array([before - now for now in after])
+
+
+def _sizes(most: int) -> list[int]:
+    """Numbers of features that are tried: 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, ... and `most`."""
+    steps = [step * 10**power for power in range(9) for step in (1, 1.5, 2, 3, 5, 7)]
+    return sorted({int(step) for step in steps if step < most} | {most}) if most else []
 
 
 def _joint_worth(
@@ -593,7 +673,7 @@ class OpenFE(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     n_features : int
-        Number of new features, at most; fewer when the joint model uses fewer.
+        Number of new features, at most; fewer when the joint model uses fewer, or with `shrink`.
     operators : sequence of str, optional
         See `first_order_candidates`; all by default.
     task : {"auto", "regression", "classification"}
@@ -618,6 +698,10 @@ class OpenFE(TransformerMixin, BaseEstimator):
         Share of the rows that is held out.
     importance : {"gain", "permutation"}
         Of the joint model.
+    shrink : bool
+        Give only as many features as lower the loss of held-out rows most, and none when no number of them lowers it
+        by 2.5 standard errors (`held_out_falls`); on small or noisy tables features otherwise do harm. The trees
+        decide: a linear model may gain by features that they do without. False: give `n_features`.
     keep_original : bool
         Give the columns of `X` before the new ones: words as positions among the training categories.
     unseen : {"missing", "global"}
@@ -637,6 +721,9 @@ class OpenFE(TransformerMixin, BaseEstimator):
     gains_ : ndarray of shape (n_survivors,)
         Their scores by feature boosting.
     n_candidates_ : int
+    falls_ : dict of int to (float, float)
+        With `shrink`, for each number of features tried: by how much the held-out loss (squared error, or minus log
+        likelihood) falls on average over the rows, and the standard error.
     categorical_features_ : ndarray of shape (n_out,), bool
         Which columns of the result are positions of categories.
     ignored_ : dict of str to str
@@ -686,6 +773,7 @@ class OpenFE(TransformerMixin, BaseEstimator):
         max_ordinal: int = 100,
         valid_size: float = 0.25,
         importance: Literal["gain", "permutation"] = "gain",
+        shrink: bool = True,
         keep_original: bool = True,
         unseen: Unseen = "missing",
         random_state: RandomState = None,
@@ -703,6 +791,7 @@ class OpenFE(TransformerMixin, BaseEstimator):
         self.max_ordinal = max_ordinal
         self.valid_size = valid_size
         self.importance = importance
+        self.shrink = shrink
         self.keep_original = keep_original
         self.unseen = unseen
         self.random_state = random_state
@@ -731,7 +820,9 @@ class OpenFE(TransformerMixin, BaseEstimator):
         search = self._search(table, y, usable, rng)
         self.n_candidates_ = 0
         self.survivors_: tuple[Expression, ...] = ()
+        self.falls_: dict[int, tuple[float, float]] = {}
         worth = gains = np.empty(0)
+        n = self.n_features
         if usable:
             chosen = self._most_used(search, usable)
             candidates = first_order_candidates(
@@ -739,14 +830,29 @@ class OpenFE(TransformerMixin, BaseEstimator):
             )
             self.n_candidates_ = len(candidates)
             kept, gains = successive_halving(search, candidates, self.n_blocks, self.min_candidates)
-            worth = joint_ranking(search, kept, usable, self.importance, rng) if kept else worth
+            worths = joint_worths(search, kept, usable, self.importance, rng) if kept else np.empty((1, 0))
+            worth = worths.sum(axis=0)
+            n = min(n, int(np.count_nonzero(worth > 0)))
+            if self.shrink:
+                n = self._best_size(search, kept, usable, worths, n)
             order = np.lexsort((-gains, -worth))
             self.survivors_ = tuple(kept[i] for i in order)
             worth, gains = worth[order], gains[order]
-        n = min(self.n_features, int(np.count_nonzero(worth > 0)))
         self.expressions_, self.scores_, self.gains_ = self.survivors_[:n], worth[:n], gains
         self._learn(table)
         return self
+
+    def _best_size(
+        self, search: Search, kept: Sequence[Expression], usable: Sequence[str], worths: Array, most: int
+    ) -> int:
+        """The number of features that lowers the held-out loss most; 0 when none surely does."""
+        sizes = _sizes(most)
+        if not sizes:
+            return 0
+        falls, errors = held_out_falls(search, kept, usable, worths, sizes)
+        self.falls_ = {m: (float(fall), float(error)) for m, fall, error in zip(sizes, falls, errors)}
+        sure = np.where(falls > SURE * errors, falls, 0.0)
+        return sizes[int(np.argmax(sure))] if sure.max() > 0 else 0
 
     def transform(self, X: Any) -> Array:
         """The columns of `X` (with `keep_original`) and the new features.
