@@ -317,8 +317,8 @@ class QuickSelection(RankingSelector):
     """Select the columns with the strongest links into a sparse denoising autoencoder, without a target.
 
     Columns that help to reconstruct others gather links and weight. Time and memory grow with the number of links, not
-    with columns times hidden units. Few passes are better than many: in the end each column of noise has the links that
-    it needs for its own reconstruction, while columns that stand in for each other need little weight each.
+    with columns times hidden units. Few passes can be better than many: in the end each column of noise has the links
+    that it needs for its own reconstruction, while columns that stand in for each other need little weight each.
 
     Parameters
     ----------

@@ -219,7 +219,7 @@ def _static_network(x: Array, y: Labels, rows: Array, truth: Labels, seed: int) 
     generator = torch.Generator().manual_seed(seed)
     inputs, labels = torch.as_tensor(scaler.transform(x), dtype=torch.float32), torch.as_tensor(y)
     network = perceptron([x.shape[1], 128, 128, 10], generator, 0.2)
-    n_steps = 60 * (len(x) // 32)
+    n_steps = (20 + 60) * (len(x) // 32)
 
     def loss_of(batch: list[torch.Tensor]) -> torch.Tensor:
         return torch.nn.functional.cross_entropy(network(batch[0]), batch[1])
