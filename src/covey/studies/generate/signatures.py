@@ -88,7 +88,7 @@ def _field(state: Array, weights: Array, bias: Array, step: Array) -> Array:
 def study(quick: bool, random_state: int) -> Iterator[Claim | str]:
     """Whole trajectories from signatures, last values and a GRU; denser sampling; signatures by definition."""
     yield _definition(np.random.default_rng([random_state, 201]))
-    n_systems, n_epochs = (2, 120) if quick else (4, 300)
+    n_systems, n_epochs = (2, 80) if quick else (4, 300)
     systems = _systems(2, n_systems, random_state)
     with threadpool_limits(1):
         errors = np.array([[_signature_error(system, n) for n in SEEN] for system in systems])
