@@ -2,8 +2,8 @@
 A ratio that a model cannot make for itself
 ===========================================
 
-The risk of a loan depends on debt per income, and on how an income lies to those of the same trade. Boosted trees see the
-columns, not the formulas. OpenFE looks for formulas that add to what the trees know.
+The risk of a loan depends on debt per income, and on how an income lies to those of the same trade. Boosted trees see
+the columns, not the formulas. OpenFE looks for formulas that add to what the trees know.
 """
 
 import numpy as np

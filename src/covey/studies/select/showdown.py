@@ -190,7 +190,7 @@ def run_cell(data: str, selector: str, sizes: Sequence[int] = SIZES, learners: S
     """Select in each fold and score the subsets with each learner, on rows that took no part."""
     table, y = load(data)
     sizes = [size for size in sizes if size < table.n_columns]
-    scoring = "accuracy" if y.is_coded else "r2"
+    scoring = "r2" if not y.is_coded else ("roc_auc" if len(y.categories or ()) == 2 else "accuracy")
     folds = folds_of(y.values, y.is_coded, None, FOLDS, 0)
     scores: dict[str, list[list[float]]] = {learner: [] for learner in learners}
     chosen, spent = [], 0.0
@@ -290,7 +290,8 @@ def to_markdown(cells: Sequence[Cell], picture: str | None = None) -> str:
     lines = [
         "## showdown",
         "",
-        f"Every selector on {len(data)} tables with {len(LEARNERS)} learners ({', '.join(LEARNERS)}): mean score over "
+        f"Every selector on {len(data)} tables with {len(LEARNERS)} learners ({', '.join(LEARNERS)}): mean score (area under ROC for "
+        "two classes, accuracy for more, R² for numbers) over "
         f"{', '.join(map(str, SIZES))} columns, selected in each of {FOLDS} folds from the training rows (at most "
         f"{MOST_ROWS:,} rows and {MOST_COLUMNS:,} columns a table, at random). Written by `covey study showdown`.",
         "",
