@@ -19,7 +19,7 @@ _TABLES = (".csv", ".parquet")
 def generate(
     table: Annotated[str, typer.Argument(help="A file (CSV, Parquet, Arrow, .npy, .npz) or covey:adult.")],
     target: Annotated[str | None, typer.Option("--target", "-t", help="The column to be explained.")] = None,
-    top: Annotated[int, typer.Option("--top", "-k", min=1, help="How many new features, at most (none where none helps).")] = 10,
+    top: Annotated[int, typer.Option("--top", "-k", min=1, help="How many new features, at most.")] = 10,
     columns: Annotated[
         int | None, typer.Option("--columns", min=1, help="Make features of so many columns only, the most used.")
     ] = None,
