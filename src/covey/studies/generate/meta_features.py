@@ -178,8 +178,8 @@ def study(quick: bool, random_state: int) -> Iterator[Claim | str]:
         baseline_name="without",
     )
     yield Claim(
-        "where alike, classes in and out of a circle or of skewed columns: share in which the recommendation gains more "
-        "than a random one, the lesser of the two",
+        "where alike, classes in and out of a circle or of skewed columns: share in which the recommended one gains "
+        "more than a random one, the lesser of the two",
         float(alike[:, 0].min()),
         0.7,
         baseline=float(alike[:, 1].min()),
