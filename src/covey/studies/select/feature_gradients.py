@@ -87,8 +87,8 @@ def _masks(problem: tuple[Array, Array, NDArray[np.intp]], n_draws: int) -> Clai
     rng = np.random.default_rng(0)
     values = []
     for columns in (active, *(rng.choice(N_COLUMNS, N_ACTIVE, replace=False) for _ in range(n_draws))):
-        mask = np.isin(np.arange(N_COLUMNS), columns).astype(np.float64)
-        values.append(float(PredictabilityEstimate(z, target, mask, 4).values[0]))
+        part = np.ascontiguousarray(z[:, columns])  # columns whose mask is 0 add nothing
+        values.append(float(PredictabilityEstimate(part, target, np.ones(N_ACTIVE), 4).values[0]))
     text = "share of 200 random masks of ten columns whose estimate is below that of the ten that count"
     return Claim(text, float(np.mean(np.array(values[1:]) < values[0])), 0.99)
 
