@@ -290,8 +290,8 @@ def to_markdown(cells: Sequence[Cell], picture: str | None = None) -> str:
     lines = [
         "## showdown",
         "",
-        f"Every selector on {len(data)} tables with {len(LEARNERS)} learners ({', '.join(LEARNERS)}): mean score (area under "
-        "ROC for two classes, accuracy for more, R² for numbers) over "
+        f"Every selector on {len(data)} tables with {len(LEARNERS)} learners ({', '.join(LEARNERS)}): mean score (area "
+        "under ROC for two classes, accuracy for more, R² for numbers) over "
         f"{', '.join(map(str, SIZES))} columns, selected in each of {FOLDS} folds from the training rows (at most "
         f"{MOST_ROWS:,} rows and {MOST_COLUMNS:,} columns a table, at random). Written by `covey study showdown`.",
         "",
