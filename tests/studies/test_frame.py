@@ -7,7 +7,7 @@ import pytest
 
 from covey import studies
 from covey.catalogue import Method
-from covey.studies import Claim, StudyResult, run, run_all, scrambled, study_of, to_markdown
+from covey.studies import Claim, StudyResult, renew, run, run_all, scrambled, study_of, to_markdown
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,17 @@ def test_scrambled_estimators_lose_what_they_fitted():
 
 def test_the_room_exports_its_frame():
     assert set(studies.__all__) <= set(dir(studies))
+
+
+def test_a_page_is_renewed_in_part():
+    def result(id, value):
+        return StudyResult(id, f"Title | of {id}", (Claim("accuracy", value, 0.8),), 1.0)
+
+    page = to_markdown([result("s311", 0.9), result("s215", 0.1)]) + "\n## showdown\n\nkept\n"
+    again = renew(page, [result("s215", 0.95), result("s111", 0.99)])
+    assert "3 of 3 studies hold" in again
+    assert again.count("## s215") == again.count("## s311") == again.count("## s111") == 1
+    assert "| accuracy | 0.95 |" in again and "| accuracy | 0.1 |" not in again
+    assert again.rstrip().endswith("kept")
+    assert renew(again, []) == again
+    assert renew(to_markdown([result("s311", 0.9)]), [result("s311", 0.9)]) == to_markdown([result("s311", 0.9)])

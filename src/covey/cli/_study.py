@@ -32,12 +32,12 @@ def run(
     all: Annotated[bool, typer.Option("--all", help="Run every study.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="The short form, about ten seconds a study.")] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Page to write (default with --all: docs/studies.md).")
+        Path | None, typer.Option("--out", help="Page to write or renew (default with --all: docs/studies.md).")
     ] = None,
     json: Json = False,
 ) -> None:
     """Run studies; the exit code is 1 when a claim does not hold."""
-    from covey.studies import run_all, to_markdown
+    from covey.studies import renew, run_all, to_markdown
     from covey.table import atomic_write
 
     if bool(ids) == all:
@@ -48,11 +48,8 @@ def run(
         out = Path("docs/studies.md")
     if out is not None:
         written = out.read_text(encoding="utf-8") if out.is_file() else ""
-        showdown = written[len(without_section(written, "showdown")) :]
         with atomic_write(out) as temporary:
-            temporary.write_text(
-                to_markdown(results) + (f"\n{showdown.lstrip()}" if showdown else ""), encoding="utf-8"
-            )
+            temporary.write_text(renew(written, results) if written else to_markdown(results), encoding="utf-8")
     if json:
         print_json([asdict(r) | {"verdict": r.verdict} for r in results])
     else:

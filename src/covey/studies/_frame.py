@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import wraps
 from time import perf_counter
@@ -205,19 +206,51 @@ def to_markdown(results: Sequence[StudyResult]) -> str:
     >>> print(page.splitlines()[6])
     | [s311](#s311) | A title | held | 1.2 |
     """
-    held = sum(result.holds for result in results)
+    return _page({r.id: _row(r) for r in results}, {r.id: "\n".join(_section(r)) for r in results})
+
+
+def renew(page: str, results: Sequence[StudyResult]) -> str:
+    """A page of `to_markdown` with new results in place of old ones of the same systems, in the catalogue's order.
+
+    Parameters
+    ----------
+    page : str
+        Sections that are no system's stay at its end.
+    results : sequence of StudyResult
+
+    Examples
+    --------
+    >>> old = to_markdown([StudyResult("s311", "A title", (Claim("accuracy", 0.9, 0.8),), 1.2)])
+    >>> new = renew(old, [StudyResult("s215", "Another", (Claim("error", 0.9, 0.8, "<="),), 2.0)])
+    >>> new.splitlines()[2]
+    '1 of 2 studies hold. Written by `covey study run --all`.'
+    """
+    rows = {found[1]: found[0] for found in re.finditer(r"^\| \[(s\d+)\]\(.*$", page, re.MULTILINE)}
+    parts = [part.strip() for part in re.split(r"^(?=## )", page, flags=re.MULTILINE)[1:]]
+    sections = {part.split()[1]: part for part in parts}
+    rows |= {r.id: _row(r) for r in results}
+    sections |= {r.id: "\n".join(_section(r)) for r in results}
+    known = [method.id for method in methods() if method.id in rows]
+    others = [id for id in sections if id not in rows]
+    return _page({id: rows[id] for id in known}, {id: sections[id] for id in (*known, *others)})
+
+
+def _page(rows: Mapping[str, str], sections: Mapping[str, str]) -> str:
+    held = sum(" | held | " in row for row in rows.values())
     lines = [
         "# Studies",
         "",
-        f"{held} of {len(results)} studies hold. Written by `covey study run --all`.",
+        f"{held} of {len(rows)} studies hold. Written by `covey study run --all`.",
         "",
         "| system | title | verdict | seconds |",
         "|---|---|---|---:|",
+        *rows.values(),
     ]
-    lines += [f"| [{r.id}](#{r.id}) | {_cell(r.title)} | {_cell(r.verdict)} | {r.seconds:.1f} |" for r in results]
-    for result in results:
-        lines += ["", *_section(result)]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "".join(f"\n\n{section}" for section in sections.values()) + "\n"
+
+
+def _row(result: StudyResult) -> str:
+    return f"| [{result.id}](#{result.id}) | {_cell(result.title)} | {_cell(result.verdict)} | {result.seconds:.1f} |"
 
 
 def _section(result: StudyResult) -> list[str]:
