@@ -43,10 +43,10 @@ def test_cramers_v_equals_definition(gaps):
 def test_cramers_v_of_any_codes_whatever_their_names(values):
     x, y = map(np.array, values)
     expected = cramers_v(x, y)
-    assert of_codes(x, y)["x", "y"] == pytest.approx(expected, abs=1e-9, nan_ok=True)
-    assert of_codes(y, np.array([4, 0, 5, 2, 1, 3])[x])["x", "y"] == pytest.approx(expected, abs=1e-9, nan_ok=True)
+    assert of_codes(x, y)["x", "y"] == pytest.approx(expected, abs=1e-7, nan_ok=True)
+    assert of_codes(y, np.array([4, 0, 5, 2, 1, 3])[x])["x", "y"] == pytest.approx(expected, abs=1e-7, nan_ok=True)
     order = np.random.default_rng(0).permutation(len(x))
-    assert of_codes(x[order], y[order])["x", "y"] == pytest.approx(expected, abs=1e-9, nan_ok=True)
+    assert of_codes(x[order], y[order])["x", "y"] == pytest.approx(expected, abs=1e-7, nan_ok=True)
 
 
 def test_cramers_v_by_hand_and_beside_scipy():

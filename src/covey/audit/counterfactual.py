@@ -178,6 +178,7 @@ def group_similarity(
     counted = (topic[:, None] == topic) & ~np.eye(len(topic), dtype=bool)
     member = np.eye(int(group.max()) + 1)[group]
     total, n = member.T @ (similarity * counted) @ member, member.T @ counted @ member
+    total = (total + total.T) / 2.0  # the order of sums differs from one side to the other
     return tuple(_levels(groups)), np.where(n > 0, total / np.maximum(n, 1.0), np.nan)
 
 
