@@ -296,7 +296,7 @@ class Operator:
         Of what `fit` returns.
     n_parameters : int
         Whole numbers after the name: 1 for ``diff_5(x)``.
-    lag : callable (*parameters) -> int
+    lag : callable (parameters ...) -> int
         How many rows before a row it looks at.
     row_wise : bool
         False when a row's result depends on other rows of the table.

@@ -35,7 +35,7 @@ def cardinality_corrected_mi(
 ) -> float:
     """Mutual information of two columns of codes less what columns of the same counts share by chance, in nats.
 
-    That is H(Y'|X) - H(Y|X), where Y' is the label without its relation to X; entropies are plug-in. A value that
+    That is ``H(Y'|X) - H(Y|X)``, where Y' is the label without its relation to X; entropies are plug-in. A value that
     occurs once adds nothing to either. A column against itself (equal codes) is not corrected.
 
     Parameters
