@@ -8,24 +8,24 @@ from numpy.typing import NDArray
 
 
 @njit(nogil=True, cache=True)
-def rank_shares(columns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mid-ranks as shares of the present rows, in (0, 1); NaN for missing.
+def rank_shares(
+    columns: NDArray[np.float64], orders: NDArray[np.intp], out: NDArray[np.float64]
+) -> None:  # NumPy sorts with vector instructions, numba does not
+    """Write mid-ranks as shares of the present rows, in (0, 1); what is missing stays as it is.
 
     Parameters
     ----------
     columns : ndarray of shape (n_columns, n_rows), float64
         A row a column.
-
-    Returns
-    -------
-    ndarray of shape (n_columns, n_rows), float64
-        The share of the present rows that is smaller, plus half of the share that is equal.
+    orders : ndarray of shape (n_columns, n_rows), int64
+        Rows that sort each column, NaN last.
+    out : ndarray of shape (n_columns, n_rows), float64
+        Takes the share of the present rows that is smaller, plus half of the share that is equal.
     """
     n_columns, n_rows = columns.shape
-    out = np.full((n_columns, n_rows), np.nan)
     for j in range(n_columns):
         values = columns[j]
-        order = np.argsort(values)  # NaN sorts last
+        order = orders[j]
         n = n_rows
         while n > 0 and values[order[n - 1]] != values[order[n - 1]]:
             n -= 1
@@ -38,4 +38,3 @@ def rank_shares(columns: NDArray[np.float64]) -> NDArray[np.float64]:
             for k in range(start, stop):
                 out[j, order[k]] = share
             start = stop
-    return out

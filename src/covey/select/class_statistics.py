@@ -192,7 +192,13 @@ def rank_shares(x: Array) -> Array:
     """Mid-ranks of each column's present rows as shares of them, in (0, 1), NaN for missing; shape as `x`."""
     from covey.select._graph_kernels import rank_shares as kernel
 
-    return kernel(np.ascontiguousarray(x.T)).T
+    columns = np.ascontiguousarray(x.T)
+    out = np.full(columns.shape, np.nan)
+    step = max(1, _CELLS // max(1, len(x)))
+    for start in range(0, len(columns), step):
+        some = columns[start : start + step]
+        kernel(some, np.argsort(some, axis=1), out[start : start + step])
+    return out.T
 
 
 def bin_tables(shares: Array, codes: Codes, n_classes: int, n_bins: int) -> Array:
