@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import expm
 from scipy.optimize import minimize
-from threadpoolctl import threadpool_limits
+
+from covey.engine._local import one_blas_thread
 
 Array = NDArray[np.float64]
 
@@ -66,7 +67,7 @@ def linear_dag(X: Array, alpha: float, max_rounds: int = 10, tolerance: float = 
         return value, np.concatenate([smooth, -smooth]) + alpha
 
     w, rho, multiplier, h = np.zeros(2 * d * d), 1.0, 0.0, np.inf
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         for _ in range(max_rounds):
             w = minimize(
                 objective,

@@ -627,7 +627,7 @@ class Evaluator:
 
     def rows(self, rows: NDArray | slice, state: State) -> Evaluator:
         """An evaluator of some of the rows, which names its groups as this one does."""
-        return _SomeRows(self, rows, state)
+        return SomeRows(self, rows, state)
 
     def learn(self, expression: Expression, unseen: Unseen = "missing") -> None:
         """Fit every operator in the expression that learns and has not learned yet."""
@@ -712,7 +712,7 @@ class Evaluator:
         return definition.apply(*learned, *self._arguments(expression), *expression.parameters)
 
 
-class _SomeRows(Evaluator):
+class SomeRows(Evaluator):
     """Rows of another evaluator."""
 
     def __init__(self, whole: Evaluator, rows: NDArray | slice, state: State) -> None:

@@ -24,8 +24,8 @@ from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.utils import check_random_state, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from covey.engine._local import one_blas_thread
 from covey.generate._dag import class_importance
 from covey.generate.expression import Expression, Variable, apply_expressions, call, fit_expressions
 from covey.generate.operators import OPERATORS
@@ -386,7 +386,7 @@ def build_memory(
         raise ValueError(f"{len(names)} names do not go with {len(data_sets)} data sets")
     rng = check_random_state(random_state)
     limits = max_rows, max_columns, max_pairs
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         found = [_remembered(X, y, name, limits, rng) for (X, y), name in zip(data_sets, names)]
     stacked = {name: np.concatenate(parts).astype(np.float32) for name, parts in zip(_ARRAYS, zip(*found))}
     return TransformationMemory(**stacked, metadata={**_known(), "data_sets": list(names)})
@@ -569,7 +569,7 @@ class TransformationRecommender(BaseEstimator):
         """Recommend for the columns of `X`, shape (n_samples, n_features), and the classes `y`."""
         x, codes = _checked_classes(self, X, y)
         _check_recommendation(self.n_neighbors, self.min_gain)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             self._recommend(x, codes)
         return self
 
@@ -729,7 +729,7 @@ class MetaFeatureEngineer(TransformerMixin, BaseEstimator):
         expressions: list[Expression] = [Variable(self._names[j]) for j in kept]
         values = x[:, kept]
         recommender = TransformationRecommender(self.memory, self.n_neighbors, self.min_gain)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             for _ in range(self.depth):
                 recommender._recommend(values, codes)
                 new, columns = self._made(recommender, expressions, table)

@@ -22,6 +22,7 @@ from covey.generate.expression import (
     Call,
     Evaluator,
     Expression,
+    SomeRows,
     State,
     Variable,
     apply_expressions,
@@ -345,21 +346,13 @@ def _held_out_loss(problem: Problem, scores: Array) -> float:
     return boosting.kernels.mean_loss(problem.loss, problem.y, scores, problem.n_train, len(scores))
 
 
-class _Block(Evaluator):
+class _Block(SomeRows):
     """Values of candidates on some training and held-out rows; what they learn, they learn of the training rows."""
 
     def __init__(self, whole: Evaluator, rows: NDArray[np.intp], problem: Problem) -> None:
-        super().__init__(whole.column, State())
-        self._whole, self._rows, self.problem = whole, rows, problem
+        super().__init__(whole, rows, State())
+        self.problem = problem
         self._coded: dict[str, Coded] = {}
-
-    def _column(self, variable: Variable) -> Array:
-        return self._whole.numbers(variable)[self._rows]
-
-    def _make_groups(self, expression: Expression) -> Groups:
-        if not expression.learns:
-            return self._whole.groups(expression).take(self._rows)
-        return super()._make_groups(expression)
 
     def _applied(self, expression: Call) -> Any:
         definition, arguments = expression.definition, self._arguments(expression)
@@ -377,7 +370,7 @@ class _Block(Evaluator):
             codes = self.groups(expression).codes
             values = np.where(codes < 0, np.nan, codes.astype(np.float64))
             return Coder.learn(values[:n], True)(values)
-        values = np.broadcast_to(self.numbers(expression), len(self._rows))
+        values = np.broadcast_to(self.numbers(expression), len(self.problem.y))
         return Coder.learn(values[:n], False)(values)
 
     def column_coded(self, name: str) -> Coded:

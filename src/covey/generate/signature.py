@@ -15,7 +15,8 @@ from sklearn.linear_model import Lasso, LassoCV, Ridge
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, column_or_1d, validate_data
-from threadpoolctl import threadpool_limits
+
+from covey.engine._local import one_blas_thread
 
 Array = NDArray[np.float64]
 Interpolation = Literal["linear", "forward"]
@@ -627,7 +628,7 @@ class SigLasso(RegressorMixin, BaseEstimator):
         orders = np.ones(rows.shape[1])
         orders[: len(self.words_)] = [len(word) for word in self.words_]
         weight = float(self.order_weight) ** (orders - 1.0)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             scaled = scaler.transform(rows) / weight
             model = self._model(scaled, observed, individual).fit(scaled, observed)
         self.alpha_ = float(model.alpha if self.alpha is not None else model.alpha_)

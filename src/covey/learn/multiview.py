@@ -15,9 +15,9 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
 from covey.engine import LocalEngine
+from covey.engine._local import one_blas_thread
 from covey.learn._eckart_young import multiview_loss
 from covey.learn._thin import mean_and_scatter, times, transposed_times
 from covey.learn._views import Array, View, aligned_blocks, checked_views, is_view_list, n_features, view_list
@@ -503,7 +503,7 @@ class StochasticCCA(_LinearViews):
         `BlockSource`, which is read block by block in each pass.
         """
         views = self._begin(X, y)
-        with threadpool_limits(1, user_api="blas"):  # products are thin: threads would wait for each other
+        with one_blas_thread():  # products are thin: threads would wait for each other
             for block in aligned_blocks(views):
                 self._add_moments(block)
             self._warn_of_data()
@@ -519,7 +519,7 @@ class StochasticCCA(_LinearViews):
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Go on from the current weights with the batches of these rows, once."""
         views = self._begin(X, y) if getattr(self, "_descent", None) is None else self._views(X, y, reset=False)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             for block in aligned_blocks(views):
                 self._add_moments(block)
             for batch in self._batches(views):

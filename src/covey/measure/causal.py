@@ -16,10 +16,10 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
 from covey import engine as engines
 from covey.engine import Engine
+from covey.engine._local import one_blas_thread
 from covey.measure.hsic import hsic
 
 Array = NDArray[np.float64]
@@ -104,7 +104,7 @@ def natural_gaussian_fit(
     largest = psi.sum(axis=1).max()
     bounds = [(0.5 / GREATEST_SCALE**2 / largest, 0.5 / LEAST_SCALE**2 / largest)] * psi.shape[1]
     start = np.full(psi.shape[1], 0.5 / largest)
-    with threadpool_limits(1, user_api="blas"):  # many small products: threads would wait for each other
+    with one_blas_thread():  # many small products: threads would wait for each other
         found = minimize(
             profile, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": max_iter, "ftol": tol}
         )
@@ -306,7 +306,7 @@ class HeteroscedasticNetwork(_HeteroscedasticRegressor):
         start[:split] *= sqrt(2.0 / inputs.shape[1])
         start[split:] *= 0.1 / sqrt(self.n_hidden)
         loss = partial(_network_loss, inputs, y, self.n_hidden, self.alpha)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": self.max_iter})
         self.coefs_ = [found.x[:split].reshape(-1, self.n_hidden), found.x[split:].reshape(-1, 2)]
         self.n_iter_ = int(found.nit)

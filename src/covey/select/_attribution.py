@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
+
+from covey.engine._local import one_blas_thread
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -229,7 +230,7 @@ def attribute_columns(
     chosen: int | Rows = output or 0
     if values is not None and values.shape[1] > 1:
         chosen = np.argmax(values, axis=1)
-    with threadpool_limits(1, user_api="blas"):  # products of a layer are small
+    with one_blas_thread():  # products of a layer are small
         if method == "permutation":
             return _permuted(model, x, labels, chosen, np.random.default_rng(random_state))
         if network is None:

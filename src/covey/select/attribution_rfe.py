@@ -13,8 +13,8 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, mean_absolute_error, zero_one_loss
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from threadpoolctl import threadpool_limits
 
+from covey.engine._local import one_blas_thread
 from covey.measure import AssociationMatrix
 from covey.measure._crossfit import seeded
 from covey.select._attribution import METHODS, attribute_columns
@@ -199,7 +199,7 @@ class AttributionRFE(RankingSelector):
     ) -> Array | Scores:
         assert target is not None
         trial = self._trial(table, target)
-        with threadpool_limits(1, user_api="blas"):  # products of a batch are small
+        with one_blas_thread():  # products of a batch are small
             self._rounds, self.best_round_ = eliminate_columns(trial.assess, table.n_columns, self.step, self.patience)
         values = np.empty(table.n_columns)
         for one in self._rounds[: self.best_round_ + 1]:

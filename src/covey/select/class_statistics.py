@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from covey.engine import Engine
-from covey.measure._sketch import QuantileSketch, Summary
+from covey.measure._stream import sketch_columns
 from covey.measure._tables import joint_tables
 from covey.measure.information import _information as table_information
 from covey.select._base import numeric_block, target_column
@@ -254,7 +254,7 @@ def stream_statistics(source: BlockSource, target: str | None, n_bins: int, engi
     names = tuple(name for name in source.names if name != target)
     if target is None:
         return engine.reduce(partial(_StatisticsPass, names, None, n_bins), source).result()
-    summaries = engine.reduce(partial(SketchPass, (*names, target)), source).result()
+    summaries = sketch_columns(source, (*names, target), engine)
     grids = [summary.ranks() for summary in summaries]
     categories = source.head()[target].categories
     reader = _ClassReader(target, None if categories is None else len(categories), n_bins, grids[-1])
@@ -280,24 +280,6 @@ class _ClassReader:
             return column.values.astype(np.int64)
         shares = np.interp(column.values, *self.grid)
         return np.minimum(np.floor(shares * self.n_bins), self.n_bins - 1).astype(np.int64)
-
-
-class SketchPass:
-    """A `QuantileSketch` that takes blocks."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names, self.sketch = names, QuantileSketch(len(names))
-
-    def update(self, block: FeatureTable) -> Self:
-        self.sketch.update(numeric_block(block.select(self.names)))
-        return self
-
-    def merge(self, other: Self) -> Self:
-        self.sketch.merge(other.sketch)
-        return self
-
-    def result(self) -> list[Summary]:
-        return self.sketch.result()
 
 
 class _StatisticsPass:

@@ -13,8 +13,8 @@ from scipy.sparse import issparse
 from scipy.special import expit
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from covey.engine._local import one_blas_thread
 from covey.measure import AssociationMatrix
 from covey.select._base import CONSTANT, Array, Cut, RankingSelector, Scores, TargetKind, numeric_block, target_column
 from covey.table import Column, FeatureTable
@@ -437,7 +437,7 @@ class FeatureGradientSelector(RankingSelector):
     def _step(self, descent: MaskDescent, x: Any, scaler: StandardScaler, y: Array, classes: bool) -> None:
         dense = x.toarray() if issparse(x) else x
         z = (dense - scaler.mean_) / scaler.scale_
-        with threadpool_limits(1, user_api="blas"):  # blocks are too small for threads
+        with one_blas_thread():  # blocks are too small for threads
             if descent.n_steps < BATCHES_MEASURED:
                 self._largest = max(self._largest, largest_eigenvalue(z))
             descent.step(z / np.sqrt(self._largest), y, classes)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from covey.engine._local import one_blas_thread
 from covey.measure import AssociationMatrix
 from covey.select._base import (
     Array,
@@ -101,7 +101,7 @@ def orthogonal_matching_pursuit(
     ((3, 7), 1.0)
     """
     state = _Pursuit(x, y)
-    with threadpool_limits(1, user_api="blas"):  # products with one vector gain nothing from threads
+    with one_blas_thread():  # products with one vector gain nothing from threads
         path = greedy(state.gain, min(k, len(x) - 1), stop)
         state.gain(path.order)
     return GreedyPath(path.order, tuple(state.explained))

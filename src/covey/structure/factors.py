@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
+
+from covey.engine._local import one_blas_thread
 
 # Least unique variance of a standardised variable: keeps a Heywood case (a factor that copies one variable)
 # from sending the likelihood to infinity.
@@ -471,7 +472,7 @@ def clique_factors(
     structures, which = structure_path(strength, grid, min(min_features, len(strength)))
     if not structures:
         raise ValueError(f"no clique of {min_features} variables at threshold {threshold}; lower it")
-    with threadpool_limits(1, user_api="blas"):  # many small products: threads would wait for each other
+    with one_blas_thread():  # many small products: threads would wait for each other
         model, best, bic = _select(correlation, structures, n_samples, max_iter, tol)
     path = {
         "threshold": grid,
