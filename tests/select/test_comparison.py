@@ -22,6 +22,7 @@ from covey.select import (
     selection_stability,
 )
 from covey.select._base import numeric_block
+from covey.select.comparison import _smallest_near, _typical_error
 
 
 def shuffled_scores(X, y, association=None):
@@ -323,3 +324,24 @@ def test_stability_does_not_depend_on_order(selected, columns, rows):
     np.testing.assert_allclose(
         selection_stability(selected), selection_stability(selected[rows][:, columns]), atol=1e-12
     )
+
+
+def test_one_standard_error_is_that_of_all_subsets(compared):
+    own = np.append(compared.errors, compared.all_scores.std(ddof=1) / np.sqrt(5))
+    assert compared.standard_error == np.median(own)
+    means = compared.mean_scores
+    best = max(np.max(means), compared.all_scores.mean())
+    near = means >= best - compared.standard_error
+    steady = near & (compared.stability >= 0.6)
+    assert compared.recommended.size == min(compared.sizes[k] for _, k in np.argwhere(steady))
+    for name, size in zip(*(compared.summary()[head] for head in ("selector", "size"))):
+        of_one = means[compared.names.index(name)]
+        assert size == compared.sizes[np.flatnonzero(of_one >= of_one.max() - compared.standard_error)[0]]
+
+
+def test_one_lucky_set_of_folds_does_not_set_the_standard_error():
+    alike = np.array([[0.80, 0.70, 0.90, 0.75, 0.85], [0.83, 0.73, 0.93, 0.78, 0.88]])
+    lucky = np.array([[0.84, 0.84, 0.84, 0.84, 0.84]])
+    scores = np.concatenate([alike, lucky])[None]
+    assert _typical_error(scores, alike[0]) == pytest.approx(np.std(alike[0], ddof=1) / np.sqrt(5))
+    assert _smallest_near(scores.mean(axis=-1)[0], _typical_error(scores, alike[0])) == 1

@@ -75,36 +75,25 @@ def select(
 
 
 def _list_methods(json: bool) -> None:
-    from covey.select import selectors
+    import covey.learn
+    import covey.select
 
-    entries = [{"name": entry.name, "summary": entry.summary} for entry in known_selectors().values()]
+    known = covey.learn.selectors()
+    entries = [{"name": entry.name, "summary": entry.summary} for entry in known.values()]
     if json:
         print_json(entries)
         return
     print_table(
-        f"{len(entries)} ways to rank columns ({len(selectors())} without torch)",
+        f"{len(entries)} ways to rank columns ({len(covey.select.selectors())} without torch)",
         ("method", "ranks by"),
         [tuple(entry.values()) for entry in entries],
     )
 
 
-def known_selectors() -> dict[str, Any]:
-    """The selectors by name, with those that are networks."""
-    from covey.select import selectors
-    from covey.select.registry import SelectorEntry
-
-    networks = [
-        SelectorEntry(
-            "sequential_attention",
-            "a network's attention, grown one column at a time (needs torch)",
-            "covey.learn.sequential_attention:SequentialAttentionSelector",
-        )
-    ]
-    return {**selectors(), **{entry.name: entry for entry in networks}}
-
-
 def _made(name: str, k: Any, seed: int, engine: str | None) -> RankingSelector:
-    known = known_selectors()
+    from covey.learn import selectors
+
+    known = selectors()
     if name not in known:
         raise ValueError(f"no way to rank is called {name!r}; choose one of {', '.join(known)}")
     made: RankingSelector = known[name].make(k=k, random_state=seed, engine=engine)

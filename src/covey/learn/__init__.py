@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from covey._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from covey.learn._registry import selectors
     from covey.learn._shards import CountShards, shard_counts
     from covey.learn.b_attention import BAttention
     from covey.learn.causal_representation import NeuroevolutionaryRepresentation, t_learner, x_learner
@@ -70,6 +71,7 @@ _HOME = {
     "patient_vectors": "concepts",
     "pmi_matrix": "cooccurrence",
     "primal_dual_pair": "sparse_cca",
+    "selectors": "_registry",
     "shard_counts": "_shards",
     "sparse_canonical_pair": "sparse_cca",
     "t_learner": "causal_representation",
@@ -112,6 +114,7 @@ __all__ = [
     "patient_vectors",
     "pmi_matrix",
     "primal_dual_pair",
+    "selectors",
     "shard_counts",
     "sparse_canonical_pair",
     "t_learner",

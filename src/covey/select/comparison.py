@@ -46,6 +46,9 @@ class FoldError(ValueError):
 class Recommendation:
     """The smallest steady subset whose score is within one standard error of the best.
 
+    That standard error is the median of those of all columns and of every subset (`SelectorComparison.standard_error`):
+    the few folds of one mean tell its own badly.
+
     Parameters
     ----------
     selector : str
@@ -136,6 +139,11 @@ class SelectorComparison:
         """Standard errors of `mean_scores`, shape (n_selectors, n_sizes)."""
         return _error(self.scores)
 
+    @property
+    def standard_error(self) -> float:
+        """Of a mean score: the median of `errors` and that of `all_scores`, by which near the best is judged."""
+        return _typical_error(self.scores, self.all_scores)
+
     def table(self) -> dict[str, list[Any]]:
         """One row for each selector and size, as columns: what pandas and Polars make a frame of."""
         means, errors = self.mean_scores, self.errors
@@ -148,11 +156,14 @@ class SelectorComparison:
         return {head: plain([row[i] for row in rows]) for i, head in enumerate(heads)}
 
     def summary(self) -> dict[str, list[Any]]:
-        """One row for each selector, best first: its smallest size within one standard error of its best score."""
+        """One row for each selector, best first: its smallest size within one standard error of its best score.
+
+        The standard error is the comparison's, `standard_error`; in the table are the subsets' own.
+        """
         means, errors = self.mean_scores, self.errors
         rows = []
         for s, name in enumerate(self.names):
-            k = _one_standard_error(means[s], errors[s])
+            k = _smallest_near(means[s], self.standard_error)
             nested = (_mean(self.nested_scores)[s], _error(self.nested_scores)[s])
             rows.append(
                 (name, self.sizes[k], means[s, k], errors[s, k], *nested, self.stability[s, k], self.seconds[s])
@@ -632,19 +643,21 @@ class _View:
         chosen = [self.subsets(name, size) for name in self.names]
         return np.array([[np.mean([_alike(np.array(ab)) for ab in zip(a, b)]) for b in chosen] for a in chosen])
 
+    @cached_property
+    def error(self) -> float:
+        """One standard error of a mean score."""
+        return _typical_error(self.scores, self.all_scores)
+
     def size_within_one_error(self, s: int) -> int:
         """Position of the size that the one-standard-error rule chooses for one selector."""
-        return _one_standard_error(_mean(self.scores)[s], _error(self.scores)[s])
+        return _smallest_near(_mean(self.scores)[s], self.error)
 
     @cached_property
     def choice(self) -> tuple[int, int] | None:
         """Selector and size of the smallest steady subset within one standard error of the best; None: all columns."""
-        means, errors = _mean(self.scores), _error(self.scores)
-        best, error = float(self.all_scores.mean()), float(_error(self.all_scores))
-        top = np.unravel_index(np.nanargmax(means), means.shape)
-        if means[top] > best:
-            best, error = float(means[top]), float(errors[top])
-        near = (means >= best - error) & (self.counts < self.task.table.n_columns)
+        means = _mean(self.scores)
+        best = max(float(self.all_scores.mean()), float(np.nanmax(means)))
+        near = (means >= best - self.error) & (self.counts < self.task.table.n_columns)
         steady = near & (self.stability >= self.min_stability)
         candidates = np.argwhere(steady if steady.any() else near)
         if not len(candidates):
@@ -732,7 +745,11 @@ def _error(scores: Array) -> Array:
     return scores.std(axis=-1, ddof=1) / np.sqrt(scores.shape[-1])
 
 
-def _one_standard_error(means: Array, errors: Array) -> int:
-    """Position of the first of one selector's sizes whose score is within one standard error of the best."""
-    best = int(np.nanargmax(means))
-    return int(np.flatnonzero(means >= means[best] - errors[best])[0])
+def _typical_error(scores: Array, all_scores: Array) -> float:
+    """Median of the standard errors of all means; that of five folds alone is often half or twice the true one."""
+    return float(np.nanmedian(np.append(_error(scores), _error(all_scores))))
+
+
+def _smallest_near(means: Array, error: float) -> int:
+    """Position of the first of one selector's sizes whose score is within `error` of the best."""
+    return int(np.flatnonzero(means >= np.nanmax(means) - error)[0])

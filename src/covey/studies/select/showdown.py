@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,8 @@ from numpy.typing import NDArray
 from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
 from covey.engine import Engine, LocalEngine
-from covey.select import FunctionSelector, selection_stability, selectors
+from covey.learn import selectors
+from covey.select import FunctionSelector, selection_stability
 from covey.select._base import target_column, unusable
 from covey.select._encode import Encoding
 from covey.select.comparison import column_order, folds_of, held_out_score, learner_for
@@ -153,13 +155,10 @@ def random_order(X: FeatureTable, y: Column | None, association: Any = None) -> 
 
 def contestants() -> dict[str, Any]:
     """All selectors by name, and a random one."""
-    made: dict[str, Any] = {name: entry.make() for name, entry in selectors().items()}
-    try:
-        from covey.learn.sequential_attention import SequentialAttentionSelector
-
-        made["sequential_attention"] = SequentialAttentionSelector()
-    except ImportError:  # torch is an extra
-        pass
+    made: dict[str, Any] = {}
+    for name, entry in selectors().items():
+        with suppress(ImportError):  # torch is an extra
+            made[name] = entry.make()
     return {**made, RANDOM: FunctionSelector(random_order)}
 
 
