@@ -30,7 +30,7 @@ PACKAGES_ydata     := 'ydata-profiling>=4.12' 'setuptools<81'
 PACKAGES_cca_zoo   := cca-zoo==4.0.1
 PACKAGES_outrank   := outrank==0.97.5
 PACKAGES_pyifs     := PyIFS==0.0.3 pandas scipy scikit-learn
-PACKAGES_openfe    := openfe==0.0.12 scikit-learn==1.5.2
+PACKAGES_openfe    := openfe==0.0.12 scikit-learn==1.5.2 matplotlib
 PACKAGES_selectors := Boruta==0.4.3 skrebate==0.8.4 lassonet==0.0.21 mrmr_selection==0.2.8 skfeature-chappers==1.2.1
 upper = $(shell echo $(1) | tr a-z A-Z)
 

@@ -72,9 +72,9 @@ def boruta():
     model = BorutaPy(R(max_depth=5, random_state=0), n_estimators="auto", max_iter=30, random_state=0).fit(x, y)
     return np.argsort(model.ranking_, kind="stable"), int(model.support_.sum())
 def chappers(name):
-    if name == "MRMR":
-        from skfeature.function.information_theoretical_based import MRMR
-        return MRMR.mrmr(codes, y, n_selected_features=k, mode="index")
+    if name == "MRMR":  # its own `mrmr` mistakes ranks for columns; what it calls gives the columns
+        from skfeature.function.information_theoretical_based import LCSI
+        return LCSI.lcsi(codes, y, gamma=0, function_name="MRMR", n_selected_features=k, mode="index")
     from skfeature.function.similarity_based import fisher_score, reliefF
     if name == "fisher": return fisher_score.fisher_score(x, y, mode="index")
     return reliefF.reliefF(x[part], y[part], mode="index")

@@ -413,6 +413,37 @@ def test_importance_by_permutation():
     assert worth[0] > 10 * abs(worth[1])
 
 
+@pytest.mark.parametrize("loss", [kernels.SQUARED, kernels.LOGISTIC, kernels.SOFTMAX])
+def test_permutation_importance_is_that_of_all_trees(loss):
+    a, b, noise, problem = problem_of(loss)
+    columns = [coded(a), coded(b), coded(noise)]
+    trees = grow(columns, problem)
+    n = problem.n_train
+    codes = np.array([column.codes[n:] for column in columns])
+    order = np.random.default_rng(3).permutation(codes.shape[1])
+    expected = []
+    for j in range(3):
+        exchanged = codes.copy()
+        exchanged[j] = codes[j][order]
+        losses = row_losses(problem.y[n:], trees.scores(exchanged, problem.init[n:]), loss)
+        expected.append(losses.mean() - trees.best_loss)
+    found = permutation_importance(trees, columns, problem, np.random.default_rng(3))
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    assert expected[0] > 0
+
+
+def test_exchanging_rows_gives_categories_that_mean_nothing_less_credit_than_gain_does():
+    X, y = planted()
+    rng = np.random.default_rng(4)
+    X = X.assign(first=rng.choice(list("abcdef"), len(X)), second=rng.choice(list("uvwxyz"), len(X)))
+    shares = []
+    for importance in ("permutation", "gain"):
+        made = OpenFE(100, operators=("combine", "/"), importance=importance, shrink=False, random_state=0).fit(X, y)
+        worth = dict(zip(map(str, made.expressions_), made.scores_))
+        shares.append(worth.get("combine(first, second)", 0.0) / sum(worth.values()))
+    assert shares[0] < 0.2 * shares[1]
+
+
 def test_base_learner_can_be_any():
     X, y = planted(500)
     for learner in ("constant", TransformedTargetRegressor(HistGradientBoostingRegressor(max_iter=20))):

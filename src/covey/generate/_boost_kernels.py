@@ -265,7 +265,7 @@ def boost(
     patience : int
         Stop after this many trees without a lower held-out loss.
     min_rows, l2, smooth : float
-        Least rows of a leaf; penalty of leaves; the further penalty of categories.
+        Least rows of a leaf; penalty of leaves; the further penalty of those that a split by categories makes.
     column, left : ndarray of shape (n_trees, 2 max_leaves - 1), int32
         Out: column of each node's split (-1 for a leaf), and its left child; the right one is the next.
     goes_left : ndarray of shape (n_trees, 2 max_leaves - 1, 256), bool
@@ -293,6 +293,7 @@ def boost(
     rows, buffer = np.empty(n_train, dtype=np.int64), np.empty(n_train, dtype=np.int64)
     first, last = np.empty(max_leaves, dtype=np.int64), np.empty(max_leaves, dtype=np.int64)
     node_of = np.empty(max_leaves, dtype=np.int64)
+    penalty = np.empty(max_leaves)
     totals = np.empty((max_leaves, width))
     gains, columns = np.empty(max_leaves), np.empty(max_leaves, dtype=np.int64)
     ways = np.empty((max_leaves, N_CODES), dtype=np.bool_)
@@ -307,7 +308,7 @@ def boost(
         pending = gained[t - n_best]
         pending[:] = 0.0
         n_leaves, n_nodes = 1, 1
-        first[0], last[0], node_of[0] = 0, n_train, 0
+        first[0], last[0], node_of[0], penalty[0] = 0, n_train, 0, l2
         column[t, 0] = -1
         _histogram(codes, offsets, rows, 0, n_train, gradient, hessian, cells[0])
         totals[0] = 0.0
@@ -348,6 +349,7 @@ def boost(
             first[new], last[new], node_of[new] = low, z, n_nodes + 1
             last[leaf], node_of[leaf] = low, n_nodes
             n_nodes += 2
+            penalty[leaf] = penalty[new] = l2 + smooth if categorical[j] else l2
             small, large = (leaf, new) if low - a <= z - low else (new, leaf)
             # the parent's sums lie in `leaf`: the smaller child is summed, the larger is what remains
             if small == leaf:
@@ -379,7 +381,7 @@ def boost(
         for i in range(n_leaves):
             node = node_of[i]
             for k in range(n_outputs):
-                value[t, node, k] = -learning_rate * totals[i, 1 + k] / (totals[i, 1 + n_outputs + k] + l2)
+                value[t, node, k] = -learning_rate * totals[i, 1 + k] / (totals[i, 1 + n_outputs + k] + penalty[i])
             for a in range(first[i], last[i]):
                 for k in range(n_outputs):
                     scores[rows[a], k] += value[t, node, k]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -116,6 +116,17 @@ class Trees:
     start_loss: float
     best_loss: float
 
+    def of_column(self, j: int) -> Trees:
+        """The trees that split by a column."""
+        used = np.flatnonzero((self.column == j).any(axis=1))
+        return replace(
+            self,
+            column=self.column[used],
+            left=self.left[used],
+            goes_left=self.goes_left[used],
+            value=self.value[used],
+        )
+
     def scores(self, codes: NDArray[np.uint8], init: Array) -> Array:
         """Scores of rows, shape (n_rows, n_outputs); `codes` is (n_columns, n_rows)."""
         out = np.array(init, dtype=np.float64, order="C")
@@ -145,7 +156,7 @@ def grow(
     """
     codes = np.array([column.codes for column in columns])
     n_nodes, n_outputs = 2 * max_leaves - 1, problem.init.shape[1]
-    column = np.empty((n_trees, n_nodes), dtype=np.int32)
+    column = np.full((n_trees, n_nodes), -1, dtype=np.int32)
     left = np.empty((n_trees, n_nodes), dtype=np.int32)
     goes_left = np.empty((n_trees, n_nodes, kernels.N_CODES), dtype=np.bool_)
     value = np.empty((n_trees, n_nodes, n_outputs))
@@ -302,11 +313,16 @@ def permutation_importance(trees: Trees, columns: Sequence[Coded], problem: Prob
     first, n = problem.n_train, len(problem.y)
     codes = np.array([column.codes[first:] for column in columns])
     y, init = problem.y[first:], problem.init[first:]
+    nothing = np.zeros_like(init)
+    fitted = trees.scores(codes, init)
     out = np.zeros(len(columns))
     order = rng.permutation(n - first)
     for j in np.flatnonzero(trees.importance > 0):
+        concerned = trees.of_column(int(j))
+        exchanged = fitted - concerned.scores(codes, nothing)
         kept = codes[j].copy()
         codes[j] = kept[order]
-        out[j] = kernels.mean_loss(problem.loss, y, trees.scores(codes, init), 0, n - first) - trees.best_loss
+        exchanged += concerned.scores(codes, nothing)
         codes[j] = kept
+        out[j] = kernels.mean_loss(problem.loss, y, exchanged, 0, n - first) - trees.best_loss
     return out

@@ -537,7 +537,7 @@ def joint_worths(
     search: Search,
     candidates: Sequence[Expression],
     columns: Sequence[str],
-    importance: Literal["gain", "permutation"] = "gain",
+    importance: Literal["permutation", "gain"] = "permutation",
     rng: np.random.Generator | None = None,
 ) -> Array:
     """What each candidate is worth in one model of all of them and all columns, for each part of the rows held out.
@@ -551,8 +551,9 @@ def joint_worths(
     search : Search
     candidates : sequence of Expression
     columns : sequence of str
-    importance : {"gain", "permutation"}
-        Training gain of a candidate's splits, or how far the held-out loss grows when its rows are exchanged.
+    importance : {"permutation", "gain"}
+        How far the loss of a sixth of the training rows, on which the model is not fitted, grows when a candidate's
+        rows are exchanged; or the training gain of its splits, which is high for categories of many levels anyway.
     rng : Generator, optional
         For permutations.
 
@@ -613,17 +614,23 @@ def _falls_of_part(
     ranked = [i for i in np.argsort(-worth, kind="stable")[: max(sizes)] if worth[i] > 0]
     given = [block.coded(e) for e in (*map(Variable, columns), *(candidates[i] for i in ranked))]
     problem = part.from_constant(block.problem)
-    seen = Problem(problem.y[:n], problem.init[:n], max(1, n - n // 6), problem.loss)
+    seen, inside = _training_rows(given, problem)
 
     def losses(size: int) -> Array:
         used = given[: len(columns) + size]
-        grown = [replace(c, codes=c.codes[:n], values=c.values[:n]) for c in used]
-        trees = boosting.grow(grown, seen, n_trees=300, patience=20)
+        trees = boosting.grow(inside[: len(used)], seen, n_trees=300, patience=20)
         scores = trees.scores(np.array([c.codes[n:] for c in used]), problem.init[n:])
         return boosting.row_losses(problem.y[n:], scores, problem.loss)
 
     before, *after = part.engine.map(losses, [0, *sizes])
     return np.array([before - now for now in after])
+
+
+def _training_rows(columns: Sequence[Coded], problem: Problem) -> tuple[Problem, list[Coded]]:
+    """The training rows alone, a sixth of them held out."""
+    n = problem.n_train
+    inside = Problem(problem.y[:n], problem.init[:n], max(1, n - n // 6), problem.loss)
+    return inside, [replace(c, codes=c.codes[:n], values=c.values[:n]) for c in columns]
 
 
 def _sizes(most: int) -> list[int]:
@@ -647,6 +654,8 @@ def _joint_worth(
 
     given = search.engine.map(one, [*candidates, *map(Variable, columns)])
     problem = search.from_constant(block.problem)
+    if importance == "permutation":  # rows that are held out of the search must have no say
+        problem, given = _training_rows(given, problem)
     trees = boosting.grow(given, problem, n_trees=1000, patience=50)
     worth = trees.importance
     if importance == "permutation":
@@ -689,8 +698,8 @@ class OpenFE(TransformerMixin, BaseEstimator):
         Numbers of at most so many distinct values are categories too.
     valid_size : float
         Share of the rows that is held out.
-    importance : {"gain", "permutation"}
-        Of the joint model.
+    importance : {"permutation", "gain"}
+        Of the joint model, see `joint_worths`.
     shrink : bool
         Give only as many features as lower the loss of held-out rows most, and none when no number of them lowers it
         by 2.5 standard errors (`held_out_falls`); on small or noisy tables features otherwise do harm. The trees
@@ -730,9 +739,11 @@ class OpenFE(TransformerMixin, BaseEstimator):
     Notes
     -----
     The published tool computes group statistics on training and test rows together; here they come from the training
-    rows. Its released scorer fits the trees on the candidate alone (`with_columns=False`). While candidates are scored,
-    memory is that of the table and a few columns a worker; the joint model takes one byte for each row and survivor,
-    and 25 kB a survivor for the sums of its leaves (times the classes, when there are more than two).
+    rows. Its released scorer fits the trees on the candidate alone (`with_columns=False`), and it orders by gain.
+
+    While candidates are scored, memory is that of the table and a few columns a worker; the joint model takes one byte
+    for each row and survivor, and 25 kB a survivor for the sums of its leaves (times the classes, when there are more
+    than two).
 
     References
     ----------
@@ -765,7 +776,7 @@ class OpenFE(TransformerMixin, BaseEstimator):
         max_columns: int | None = None,
         max_ordinal: int = 100,
         valid_size: float = 0.25,
-        importance: Literal["gain", "permutation"] = "gain",
+        importance: Literal["permutation", "gain"] = "permutation",
         shrink: bool = True,
         keep_original: bool = True,
         unseen: Unseen = "missing",
@@ -984,8 +995,8 @@ class OpenFE(TransformerMixin, BaseEstimator):
             raise ValueError(f"n_blocks must be a power of 2, not {self.n_blocks}")
         if not 0 < self.valid_size < 1:
             raise ValueError(f"valid_size must be between 0 and 1, not {self.valid_size!r}")
-        if self.importance not in ("gain", "permutation"):
-            raise ValueError(f"importance must be 'gain' or 'permutation', not {self.importance!r}")
+        if self.importance not in ("permutation", "gain"):
+            raise ValueError(f"importance must be 'permutation' or 'gain', not {self.importance!r}")
         if self.max_columns is not None and self.max_columns < 1:
             raise ValueError(f"max_columns must be at least 1, not {self.max_columns!r}")
 
