@@ -1,40 +1,142 @@
-import numpy as np
-import pytest
-from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+"""Importance in a forest, with the least important columns left out again and again."""
 
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestRegressor
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import covey
+from covey.select import ForestSelector
 from covey.select._forest import TreeAverageClassifier, TreeAverageRegressor
 
 
-@pytest.fixture(scope="module")
-def data():
+@parametrize_with_checks([ForestSelector(n_estimators=5)])
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+def product(n=500, p=12, seed=0):
+    x = np.random.default_rng(seed).normal(size=(n, p))
+    return x, x[:, 2] * x[:, 9]
+
+
+@pytest.mark.parametrize("classes", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_finds_a_product_that_no_column_shows_alone(classes, seed):
+    x, y = product(seed=seed)
+    y = y > 0 if classes else y
+    assert ForestSelector(k=2, random_state=seed).fit(x, y).get_support(indices=True).tolist() == [2, 9]
+    noise = np.random.default_rng(20 + seed).permutation(y)
+    assert ForestSelector(k=2, random_state=seed).fit(x, noise).get_support(indices=True).tolist() != [2, 9]
+
+
+def test_columns_that_share_their_importance_come_back_when_others_leave():
+    """Five copies of what matters most in one forest look like less than a weaker column that has none."""
+    rng = np.random.default_rng(1)
+    strong, weak = rng.normal(size=(2, 600))
+    copies = strong[:, None] + 0.05 * rng.normal(size=(600, 40))
+    x = np.column_stack([copies, weak, rng.normal(size=(600, 60))])
+    y = 1.2 * strong + weak
+    one = ForestSelector(k="all", random_state=0).fit(x, y)
+    again = ForestSelector(k=2, random_state=0).fit(x, y)
+    assert one.n_forests_ == 1 and again.n_forests_ > 10
+    assert one.scores_[40] > 3 * one.scores_[:40].max()
+    assert again.get_support()[40] and again.get_support()[:40].sum() == 1
+    assert again.scores_[:40].max() > 5 * one.scores_[:40].max()
+
+
+def test_scores_of_the_last_forest_sum_to_one_and_order_it():
+    x, y = product()
+    selector = ForestSelector(k=4, random_state=0).fit(x, y)
+    last = np.argsort(selector.ranking_)[:4]
+    assert selector.scores_[last].sum() == pytest.approx(1.0)
+    assert (np.diff(selector.scores_[last]) <= 0).all()
+    assert sorted(selector.ranking_) == list(range(1, 13))
+
+
+def test_number_of_forests():
+    x, y = product(100)
+    counts = [
+        ForestSelector(k=k, step=step, n_estimators=3, random_state=0).fit(x, y).n_forests_
+        for k, step in ((12, 0.2), (3, 1.0), (3, 0.5), (1, 0.01), (0.25, 0.5), ("elbow", 0.2), ("all", 0.2))
+    ]
+    assert counts == [1, 2, 3, 12, 3, 1, 1]
+
+
+def test_units_and_large_means_do_not_matter():
+    x, y = product()
+    one = ForestSelector(k=3, n_estimators=20, random_state=0).fit(x, y)
+    for other in (np.exp(x), 1e9 + x, 2.0**-700 * x):
+        np.testing.assert_array_equal(
+            ForestSelector(k=3, n_estimators=20, random_state=0).fit(other, y).scores_, one.scores_
+        )
+    np.testing.assert_allclose(
+        ForestSelector(k=3, n_estimators=20, random_state=0).fit(x, 2.0**1000 * y).scores_, one.scores_
+    )
+
+
+def test_same_seed_same_result():
+    x, y = product(200)
+    first, again, other = (
+        ForestSelector(k=3, n_estimators=5, random_state=seed).fit(x, y).scores_ for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_mixed_columns_with_gaps():
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(600, 6))
-    return x, np.sin(2 * x[:, 0]) + x[:, 1] * x[:, 2] + 0.2 * rng.normal(size=600)
+    city = rng.choice(["a", "b", "c"], 400)
+    size = rng.normal(size=400)
+    frame = pd.DataFrame({"noise": rng.normal(size=400), "city": city, "size": size, "same": 1.0})
+    frame.loc[::7, "size"] = np.nan
+    selector = ForestSelector(k=2, random_state=0).fit(frame, size + 2 * (city == "b"))
+    assert selector.get_feature_names_out().tolist() == ["city", "size"]
+    assert selector.reasons_[3]
 
 
-def test_as_good_as_scikit_learn(data):
-    x, y = data
-    labels = np.digitize(y, [-0.5, 0.5])
-    for own, theirs, target in (
-        (TreeAverageRegressor, ExtraTreesRegressor, y),
-        (TreeAverageClassifier, ExtraTreesClassifier, labels),
-    ):
-        scores = [
-            np.mean(
-                [
-                    make(50, random_state=seed).fit(x[:400], target[:400]).score(x[400:], target[400:])
-                    for seed in range(4)
-                ]
-            )
-            for make in (own, theirs)
-        ]
-        assert abs(scores[0] - scores[1]) < 0.03
+def test_any_estimator_with_importances():
+    x, y = product()
+    selector = ForestSelector(k=2, estimator=RandomForestRegressor(20), random_state=0).fit(x, y)
+    assert selector.get_support(indices=True).tolist() == [2, 9]
+    with pytest.raises(ValueError, match="feature_importances_, which LogisticRegression lacks"):
+        ForestSelector(k=2, estimator=LogisticRegression()).fit(x, y > 0)
 
 
-def test_labels_of_any_kind_and_the_same_seed(data):
-    x, y = data
-    words = np.where(y > 0, "up", "down")
-    first, second = (TreeAverageClassifier(5, random_state=3).fit(x, words) for _ in range(2))
-    np.testing.assert_array_equal(first.predict_proba(x), second.predict_proba(x))
-    assert set(first.predict(x)) == {"up", "down"}
-    np.testing.assert_allclose(first.predict_proba(x).sum(axis=1), 1.0)
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"step": 0.0}, r"step must lie in \(0, 1\], got 0.0"),
+        ({"step": 1.5}, "step must lie"),
+        ({"step": float("nan")}, "step must lie"),
+        ({"n_estimators": 0}, "n_estimators must be a whole number from 1"),
+        ({"k": 13}, "k=13 is larger than the number of columns, 12"),
+    ],
+)
+def test_bad_parameters(parameters, message):
+    x, y = product(40)
+    with pytest.raises(ValueError, match=message):
+        ForestSelector(**parameters).fit(x, y)
+
+
+@pytest.mark.slow
+def test_madelon():
+    table = covey.read("covey:madelon")
+    true = {
+        f"x{j}"
+        for j in (28, 48, 64, 105, 128, 153, 241, 281, 318, 336, 338, 378, 433, 442, 451, 453, 455, 472, 475, 493)
+    }
+    selector = ForestSelector(k=20, random_state=0).fit(table.drop("class"), table["class"])
+    assert set(selector.get_feature_names_out()) == true
+
+
+def test_importances_are_those_of_scikit_learn_on_average():
+    x, y = product(800, 10)
+    mine = TreeAverageClassifier(200, random_state=0).fit(x, y > 0).feature_importances_
+    theirs = ExtraTreesClassifier(200, random_state=0).fit(x, y > 0).feature_importances_
+    np.testing.assert_allclose(mine, theirs, atol=0.02)
+    assert TreeAverageRegressor(5, random_state=0, max_features=1).fit(
+        x, y
+    ).feature_importances_.sum() == pytest.approx(1)

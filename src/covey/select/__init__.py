@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from covey.select.dynamic import Acquisition, ConditionalInformation, TabularCMI, acquire
     from covey.select.encoded import EncodedSelector
     from covey.select.filters import AssociationRanker, relevance
+    from covey.select.forest import ForestSelector
     from covey.select.forward import DistanceCorrelationSelector, ResidualForward
     from covey.select.gradient import FeatureGradientSelector, PredictabilityEstimate
     from covey.select.graph import (
@@ -84,6 +85,7 @@ _HOME = {
     "EliminationRound": "attribution_rfe",
     "EncodedSelector": "encoded",
     "FeatureGradientSelector": "gradient",
+    "ForestSelector": "forest",
     "FunctionSelector": "_base",
     "GraphSelector": "graph",
     "GreedyPath": "_base",
@@ -166,6 +168,7 @@ __all__ = [
     "EliminationRound",
     "EncodedSelector",
     "FeatureGradientSelector",
+    "ForestSelector",
     "FunctionSelector",
     "GraphSelector",
     "GreedyPath",

@@ -9,23 +9,37 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from scipy.stats import rankdata
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.tree import ExtraTreeClassifier, ExtraTreeRegressor
+
+from covey.table import Column
 
 
 class _TreeAverage(BaseEstimator):
     def __init__(
-        self, n_estimators: int = 50, min_samples_leaf: int = 1, random_state: int | np.random.Generator | None = None
+        self,
+        n_estimators: int = 50,
+        min_samples_leaf: int = 1,
+        random_state: int | np.random.Generator | None = None,
+        max_features: float | str | None = None,
     ) -> None:
         self.n_estimators = n_estimators
         self.min_samples_leaf = min_samples_leaf
         self.random_state = random_state
+        self.max_features = max_features
 
     def _grow(self, tree: Any, X: NDArray[Any], y: NDArray[Any], max_features: float | str) -> None:
         X = np.ascontiguousarray(X, dtype=np.float32)
         seeds = np.random.default_rng(self.random_state).integers(2**31, size=self.n_estimators).tolist()
-        make = {"min_samples_leaf": self.min_samples_leaf, "max_features": max_features}
+        tried = max_features if self.max_features is None else self.max_features
+        make = {"min_samples_leaf": self.min_samples_leaf, "max_features": tried}
         self.estimators_ = [tree(random_state=seed, **make).fit(X, y, check_input=False) for seed in seeds]
+
+    @property
+    def feature_importances_(self) -> NDArray[np.float64]:
+        """Mean over the trees of each column's share of what splits have gained, shape (n_features,)."""
+        return np.asarray(np.mean([tree.feature_importances_ for tree in self.estimators_], axis=0))
 
 
 class TreeAverageClassifier(ClassifierMixin, _TreeAverage):
@@ -84,3 +98,37 @@ class TreeAverageRegressor(RegressorMixin, _TreeAverage):
         """Mean prediction, shape (n_samples,)."""
         X = np.ascontiguousarray(X, dtype=np.float32)
         return np.asarray(np.mean([tree.predict(X, check_input=False) for tree in self.estimators_], axis=0))
+
+
+def ranks_for_trees(x: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Ranks of the values that are present: trees hold single precision, which a large mean would use up."""
+    return np.asarray(rankdata(x, axis=0, nan_policy="omit"), dtype=np.float32)
+
+
+def target_for_trees(target: Column) -> NDArray[Any]:
+    """Classes as codes; numbers less their mean, in multiples of the largest deviation."""
+    if target.is_coded:
+        return target.values
+    y = target.values / np.abs(target.values).max()  # the mean of large values would overflow
+    centred = y - y.mean()
+    return np.asarray(centred / np.abs(centred).max())
+
+
+def seeded(estimator: Any, seed: int) -> Any:
+    """A clone, with the seed where it has a `random_state`."""
+    model = clone(estimator)
+    return model.set_params(random_state=seed) if "random_state" in model.get_params(deep=False) else model
+
+
+def importances(model: Any, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
+    """What a model fitted to some columns finds each of them important.
+
+    Raises
+    ------
+    ValueError
+        If it does not say.
+    """
+    found = getattr(model.fit(x, y), "feature_importances_", None)
+    if found is None:
+        raise ValueError(f"estimator needs feature_importances_, which {type(model).__name__} lacks; give a forest")
+    return np.asarray(found, dtype=np.float64)

@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, rankdata
-from sklearn.base import clone
+from scipy.stats import binom
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
 from covey.measure import AssociationMatrix
 from covey.measure._null import false_discovery
 from covey.select._base import Array, RankingSelector, Scores, TargetKind, numeric_block
+from covey.select._forest import importances, ranks_for_trees, seeded, target_for_trees
 from covey.table import Column, FeatureTable
 
 RandomState = int | np.random.Generator | None
@@ -127,8 +127,7 @@ class AllRelevantSelector(RankingSelector):
         self, table: FeatureTable, target: Column | None, association: AssociationMatrix | None
     ) -> Array | Scores:
         assert target is not None
-        x = _ranks(numeric_block(table))
-        y = target.values if target.is_coded else _centred(target.values)
+        x, y = ranks_for_trees(numeric_block(table)), target_for_trees(target)
         trial = _Trial(x.shape[1], self.alpha)
         rng = np.random.default_rng(self.random_state)
         while trial.n_rounds < self.max_iter and trial.undecided.any():
@@ -146,16 +145,12 @@ class AllRelevantSelector(RankingSelector):
         shadows = np.hstack([rng.permuted(x, axis=0) for _ in range(-(-MIN_SHADOWS // x.shape[1]))])
         both = np.hstack([x, shadows])
         model = self._model(classes, both.shape[1], int(rng.integers(2**31)))
-        importances = getattr(model.fit(both, y), "feature_importances_", None)
-        if importances is None:
-            raise ValueError(f"estimator needs feature_importances_, which {type(model).__name__} lacks; give a forest")
-        importances = np.asarray(importances, dtype=np.float64)
-        return importances[: x.shape[1]], float(importances[x.shape[1] :].max())
+        found = importances(model, both, y)
+        return found[: x.shape[1]], float(found[x.shape[1] :].max())
 
     def _model(self, classes: bool, n_columns: int, seed: int) -> Any:
         if self.estimator is not None:
-            model = clone(self.estimator)
-            return model.set_params(random_state=seed) if "random_state" in model.get_params(deep=False) else model
+            return seeded(self.estimator, seed)
         tried = max(1, int(max(np.sqrt(n_columns), 0.1 * n_columns)))
         forest = ExtraTreesClassifier if classes else ExtraTreesRegressor
         return forest(50, max_depth=6, max_features=tried, random_state=seed)
@@ -207,15 +202,3 @@ class _Trial:
         self.times[columns] += 1
         more, less = shadow_test(self.hits, self.n_rounds, self.alpha)
         self.decision = np.where(self.undecided, more.astype(np.int64) - less, self.decision)
-
-
-def _ranks(x: Array) -> NDArray[np.float32]:
-    """Ranks of the values that are present: trees hold single precision, which a large mean would use up."""
-    return np.asarray(rankdata(x, axis=0, nan_policy="omit"), dtype=np.float32)
-
-
-def _centred(y: Array) -> Array:
-    """A numeric target less its mean, in multiples of its largest deviation."""
-    y = y / np.abs(y).max()  # the mean of large values would overflow
-    centred = y - y.mean()
-    return centred / np.abs(centred).max()

@@ -110,6 +110,11 @@ _ENTRIES = (
         "covey.select.forward:ResidualForward",
     ),
     SelectorEntry(
+        "forest",
+        "importance in a forest, the least left out again and again",
+        "covey.select.forest:ForestSelector",
+    ),
+    SelectorEntry(
         "all_relevant",
         "beats its shuffled copies in a forest (Boruta)",
         "covey.select.all_relevant:AllRelevantSelector",
