@@ -15,7 +15,6 @@ PARTS = {
         "distance_wide",
         "mixed",
         "auto",
-        "report",
         "streaming",
         "split",
         "party_importance",
@@ -25,6 +24,7 @@ PARTS = {
         "multicut",
         "swivel",
     ),
+    "report": ("report",),
     "select": ("outrank", "infinite_selection", "openfe", "madelon"),
 }
 NAMES = tuple(name for part in PARTS.values() for name in part)
