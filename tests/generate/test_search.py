@@ -1,6 +1,9 @@
 """OpenFE: candidates, scores, halving, planted formulas, no leak, storage, and errors that name columns."""
 
 import json
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -31,6 +34,7 @@ from covey.generate._boosting import (
 )
 from covey.generate._input import target
 from covey.generate.search import OPERATORS, SURE, order_digest
+from covey.table import Column
 
 
 @parametrize_with_checks([OpenFE(n_features=2, operators=("/", "log"), random_state=0)])
@@ -300,7 +304,13 @@ def test_bad_parameters(settings, says):
         (["a"] * 60, "single class"),
         ([0.5, np.nan] * 30, "y contains NaN"),
         ([0.5] * 7, "X has 60 rows and y has 7"),
-        (["a", None] * 30, "missing values"),
+        (["a", None] * 30, "y has 30 missing values; leave out those rows"),
+        (pd.Series(["a", pd.NA, "b"] * 20, dtype="string"), "y has 20 missing values"),
+        (pd.Series(["a", "b"] * 29 + ["a", pd.NA], dtype=object), "y has 1 missing value;"),
+        (pd.Series([0.5, 1.5, pd.NA] * 20, dtype="Float64"), "y contains NaN"),
+        (pd.Series([pd.Timestamp("2024-05-31"), pd.NaT] * 30), "y has 30 missing values"),
+        (np.array([0.5, np.inf] * 30, dtype=object), "y contains infinity"),
+        (Column("pay", "numeric", np.array([0.5, np.nan] * 30)), "y has 30 missing values"),
     ],
 )
 def test_bad_target(y, says):
@@ -314,6 +324,48 @@ def test_target_kinds():
     assert target([3, 5, 3], 3, "regression", "x")[1] is None
     with pytest.raises(ValueError, match="holds words"):
         target(["a", "b"], 2, "regression", "x")
+
+
+@pytest.mark.parametrize(
+    ("y", "seconds"),
+    [
+        (np.array(["2024-01-01", "2024-01-03"], dtype="datetime64[D]"), 172800),
+        (np.array([1, 3], dtype="timedelta64[h]"), 7200),
+        (pd.Series(pd.to_datetime(["2024-01-01", "2024-01-03"])), 172800),
+        (pd.Series(pd.to_datetime(["2024-01-01", "2024-01-03"])).dt.tz_localize("Europe/Berlin"), 172800),
+        (pd.Series(pd.to_timedelta([1, 3], unit="h")), 7200),
+        ([date(2024, 1, 1), date(2024, 1, 3)], 172800),
+        ([timedelta(hours=1), timedelta(hours=3)], 7200),
+        (Column("day", "datetime", np.array([0.0, 172800.0])), 172800),
+    ],
+)
+def test_times_are_numbers(y, seconds):
+    found, classes = target(y, 2, "auto", "x")
+    assert classes is None
+    assert found[1] - found[0] == seconds
+
+
+def test_objects_are_what_they_hold():
+    for numbers in ([0.5, 1.5], [Decimal("0.5"), Decimal("1.5")], [Fraction(1, 2), 1.5]):
+        found, classes = target(np.array(numbers, dtype=object), 2, "auto", "x")
+        assert classes is None
+        assert found.tolist() == [0.5, 1.5]
+    for values, expected in (
+        (np.array([3, 5], dtype=object), [3, 5]),
+        (pd.Series([True, False], dtype="boolean"), [False, True]),
+        (pd.Series(["b", "a"], dtype="string"), ["a", "b"]),
+        (pd.Series(["b", 1], dtype=object), ["1", "b"]),
+        (Column("y", "boolean", np.array([1, 0], dtype=np.int32), ("no", "yes")), ["no", "yes"]),
+    ):
+        assert list(target(values, 2, "auto", "x")[1]) == expected
+
+
+def test_a_date_is_predicted_as_a_number():
+    X, y = planted(500)
+    start = np.datetime64("2024-05-31T00:00:00")
+    openfe = OpenFE(n_features=2, operators=FEW, random_state=0).fit(X, start + (3600 * y).astype("timedelta64[s]"))
+    assert openfe.classes_ is None
+    assert "(a / b)" in map(str, openfe.expressions_)
 
 
 def test_few_rows_rare_classes_and_constants():
