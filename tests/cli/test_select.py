@@ -119,6 +119,16 @@ def test_rows_without_a_target_are_left_out(capsys, tmp_path):
     assert code == 0 and "rows without a value of 'y' are left out" in err
 
 
+@pytest.mark.parametrize("more", [[], ["--compare"]])
+def test_targets_that_say_nothing(capsys, tmp_path, more):
+    path = tmp_path / "none.csv"
+    path.write_text("a,b,same,empty\n" + "".join(f"{k},{k * k % 7},x,\n" for k in range(40)))
+    code, _, err = run(capsys, path, "-t", "empty", *more)
+    assert code == 2 and "every value of the target 'empty' is missing; choose another column" in err
+    code, _, err = run(capsys, path, "-t", "same", *more)
+    assert code == 2 and "y has a single" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -131,6 +141,7 @@ def test_rows_without_a_target_are_left_out(capsys, tmp_path):
         (["{t}"], "requires y"),
         ([], "name a table"),
         (["{t}", "-t", "y", "--compare", "--learner", "magic"], "learner must be one of"),
+        (["{t}", "-t", "y", "--compare", "--scoring", "magic"], "magic"),
     ],
 )
 def test_errors_are_one_line(capsys, table, arguments, message):

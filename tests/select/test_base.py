@@ -2,6 +2,8 @@
 
 import pickle
 import re
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -276,7 +278,7 @@ def test_bad_targets():
 def test_a_ranker_of_numbers_refuses_words_gaps_and_classes(frame):
     with pytest.raises(ValueError, match="NumbersOnly needs numbers, but 'team' hold categories; encode"):
         NumbersOnly().fit(frame[["a", "team"]])
-    with pytest.raises(ValueError, match="needs complete columns, but 'a' have missing values; impute"):
+    with pytest.raises(ValueError, match="needs complete columns, but 'a' have missing or infinite values; impute"):
         NumbersOnly().fit(frame[["a", "noise"]].assign(a=frame["a"].where(frame["a"] < 1)))
     selector = NumbersOnly()
     selector._target_kinds = frozenset({"numeric"})
@@ -359,3 +361,18 @@ def test_a_column_as_target_is_read_as_its_values_are():
     words = Column("word", "categorical", np.array([0, 1, 1], dtype=np.int32), ("a", "b"))
     with pytest.raises(ValueError, match="y holds words"):
         target_column(words, "numeric")
+
+
+def test_a_single_value_is_told_before_its_kind():
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    constant = covey.read({"y": ["only"] * 20})["y"]
+    for y in (constant, ["only"] * 20, np.full(20, 0.5)):
+        with pytest.raises(ValueError, match="y has a single (class|value); there is nothing to relate to"):
+            AssociationRanker().fit(x, y)
+
+
+def test_numbers_of_other_types_are_numbers():
+    values = [Decimal("0.1") * k for k in range(40)]
+    assert target_column(np.array(values, dtype=object)).kind == "numeric"
+    assert target_column(np.array([Fraction(k, 3) for k in range(40)], dtype=object)).kind == "numeric"
+    np.testing.assert_allclose(target_column(np.array(values, dtype=object)).values, np.arange(40) / 10)

@@ -345,3 +345,22 @@ def test_one_lucky_set_of_folds_does_not_set_the_standard_error():
     scores = np.concatenate([alike, lucky])[None]
     assert _typical_error(scores, alike[0]) == pytest.approx(np.std(alike[0], ddof=1) / np.sqrt(5))
     assert _smallest_near(scores.mean(axis=-1)[0], _typical_error(scores, alike[0])) == 1
+
+
+@pytest.mark.parametrize(
+    ("scoring", "y"), [("accuracy", np.linspace(0.5, 9.7, 60)), ("roc_auc", np.repeat(["a", "b", "c"], 20))]
+)
+def test_a_score_that_does_not_suit_the_target(scoring, y):
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    with pytest.raises(ValueError, match=f"scoring='{scoring}' does not suit this y .*; choose another"):
+        compare_selectors(x, y, [AssociationRanker()], scoring=scoring, cv=3, inner_cv=0)
+
+
+def test_numbers_beside_a_large_mean_are_predicted_as_well():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(150, 4))
+    y = np.round(x[:, 0] + x[:, 2], 3)
+    found = [compare_selectors(x, y + mean, [AssociationRanker()], sizes=[2], cv=3, inner_cv=0) for mean in (0.0, 1e9)]
+    assert found[0].recommended.score > 0.6
+    assert found[1].recommended.score == pytest.approx(found[0].recommended.score, abs=0.05)
+    assert found[0].to_dict()["standard_error"] == found[0].standard_error

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import covey
-from covey.select import ForestSelector
+from covey.select import ForestSelector, compare_selectors
 from covey.select._forest import TreeAverageClassifier, TreeAverageRegressor
 
 
@@ -39,7 +39,7 @@ def test_columns_that_share_their_importance_come_back_when_others_leave():
     copies = strong[:, None] + 0.05 * rng.normal(size=(600, 40))
     x = np.column_stack([copies, weak, rng.normal(size=(600, 60))])
     y = 1.2 * strong + weak
-    one = ForestSelector(k="all", random_state=0).fit(x, y)
+    one = ForestSelector(random_state=0).fit(x, y)
     again = ForestSelector(k=2, random_state=0).fit(x, y)
     assert one.n_forests_ == 1 and again.n_forests_ > 10
     assert one.scores_[40] > 3 * one.scores_[:40].max()
@@ -47,22 +47,44 @@ def test_columns_that_share_their_importance_come_back_when_others_leave():
     assert again.scores_[:40].max() > 5 * one.scores_[:40].max()
 
 
-def test_scores_of_the_last_forest_sum_to_one_and_order_it():
+def test_best_of_the_best_are_the_best():
     x, y = product()
-    selector = ForestSelector(k=4, random_state=0).fit(x, y)
-    last = np.argsort(selector.ranking_)[:4]
-    assert selector.scores_[last].sum() == pytest.approx(1.0)
-    assert (np.diff(selector.scores_[last]) <= 0).all()
-    assert sorted(selector.ranking_) == list(range(1, 13))
+    few, many = (ForestSelector(k=k, n_estimators=20, random_state=0).fit(x, y) for k in (2, 7))
+    np.testing.assert_array_equal(few.ranking_, many.ranking_)
+    assert sorted(few.ranking_) == list(range(1, 13))
+    share = ForestSelector(k=0.29, n_estimators=20, random_state=0).fit(x, y)
+    np.testing.assert_array_equal(share.ranking_, few.ranking_)
+    assert share.get_support().sum() == 3
+
+
+def test_scores_of_one_forest_sum_to_one_and_order_it():
+    x, y = product()
+    selector = ForestSelector(k="elbow", n_estimators=20, random_state=0).fit(x, y)
+    assert selector.scores_.sum() == pytest.approx(1.0)
+    assert (np.diff(selector.scores_[np.argsort(selector.ranking_)]) <= 0).all()
+
+
+def test_score_of_a_size_does_not_depend_on_the_other_sizes():
+    """Of many columns that say the same, the best few are not the first of one forest of all."""
+    rng = np.random.default_rng(0)
+    z, alone = rng.normal(size=(300, 2)), rng.normal(size=300)
+    copies = z[:, np.repeat([0, 1], 20)] + 0.3 * rng.normal(size=(300, 40))
+    x = np.column_stack([copies, alone, rng.normal(size=(300, 5))])
+    y = (z[:, 0] + z[:, 1] + 0.9 * alone > 0).astype(int)
+    found = [
+        compare_selectors(x, y, {"f": ForestSelector(n_estimators=30)}, sizes=sizes, cv=3, inner_cv=0).mean_scores[0, 0]
+        for sizes in ([3], [3, 40])
+    ]
+    assert found[0] == found[1]
 
 
 def test_number_of_forests():
     x, y = product(100)
     counts = [
         ForestSelector(k=k, step=step, n_estimators=3, random_state=0).fit(x, y).n_forests_
-        for k, step in ((12, 0.2), (3, 1.0), (3, 0.5), (1, 0.01), (0.25, 0.5), ("elbow", 0.2), ("all", 0.2))
+        for k, step in ((12, 1.0), (3, 0.5), (0.25, 0.5), ("all", 0.5), (1, 0.01), ("elbow", 0.2))
     ]
-    assert counts == [1, 2, 3, 12, 3, 1, 1]
+    assert counts == [2, 4, 4, 4, 12, 1]
 
 
 def test_units_and_large_means_do_not_matter():
@@ -140,3 +162,17 @@ def test_importances_are_those_of_scikit_learn_on_average():
     assert TreeAverageRegressor(5, random_state=0, max_features=1).fit(
         x, y
     ).feature_importances_.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("mean", "unit"), [(1e9, 1.0), (0.0, 2.0**1000), (0.0, 2.0**-1000)])
+def test_forest_learner_whatever_the_mean_and_unit_of_the_target(mean, unit):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 6))
+    y = np.round(x[:, 0] + x[:, 1] * x[:, 2], 3)
+    plain = TreeAverageRegressor(20, random_state=0).fit(x[:200], y[:200])
+    other = TreeAverageRegressor(20, random_state=0).fit(x[:200], mean + unit * y[:200])
+    score = plain.score(x[200:], y[200:])
+    assert score > 0.4
+    shown = (other.predict(x[200:]) - mean) / unit
+    assert 1 - np.var(y[200:] - shown) / np.var(y[200:]) == pytest.approx(score, abs=0.03)
+    assert TreeAverageRegressor(2, random_state=0).fit(x, np.full(300, 7.5)).predict(x[:1]) == pytest.approx(7.5)

@@ -233,5 +233,5 @@ def test_words_and_gaps_are_named():
     frame = pd.DataFrame(planted()[:, :3], columns=["a", "b", "c"])
     with pytest.raises(ValueError, match="'word' hold categories"):
         QuickSelection().fit(frame.assign(word=["x", "y"] * 500))
-    with pytest.raises(ValueError, match="'b' have missing values"):
+    with pytest.raises(ValueError, match="'b' have missing or infinite values"):
         QuickSelection().fit(frame.assign(b=frame["b"].where(frame["b"] > 0)))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Engine = Annotated[
     str | None, typer.Option("--engine", help="Where work runs: local, local:4 or dask://host:port.", metavar="ENGINE")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 Sample = Annotated[int | None, typer.Option("--sample", min=2, help="Use this many rows, drawn at random.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
@@ -119,6 +119,8 @@ def read_with_target(
     if target is None:
         return (table if sample is None else table.sample(sample, seed)), None
     present = ~table[target].missing
+    if not present.any():
+        raise ValueError(f"every value of the target {target!r} is missing; choose another column")
     if not present.all():
         typer.echo(f"covey: note: {(~present).sum()} rows without a value of {target!r} are left out", err=True)
         table = table.take(present.nonzero()[0])

@@ -233,7 +233,8 @@ def _compare(
 def _print_comparison(found: SelectorComparison) -> None:
     summary = found.summary()
     print_table(
-        f"{found.scoring} of {found.learner}, each selector at its smallest size within one standard error of its best",
+        f"{found.scoring} of {found.learner}, each selector at its smallest size within one standard error "
+        f"({found.standard_error:.2g}) of its best",
         ("selector", "columns", "score", "±", "nested score", "±", "stability", "seconds"),
         [[float("nan") if cell is None else cell for cell in row] for row in zip(*summary.values())],
     )

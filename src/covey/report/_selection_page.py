@@ -117,4 +117,5 @@ def _how(comparison: SelectorComparison) -> dict[str, Any]:
         "score": _words(comparison.scoring),
         "folds": comparison.scores.shape[-1],
         "numbers_of_columns": ", ".join(map(str, comparison.sizes)),
+        "one_standard_error": fixed(comparison.standard_error),
     }

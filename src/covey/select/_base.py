@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Number
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -243,7 +244,7 @@ def _number_or_text(values: NDArray) -> NDArray:
     absent = sum(v is None or not isinstance(v == v, bool | np.bool_) or v != v for v in values)
     if absent:
         raise ValueError(f"y has {absent} missing values; leave out those rows")
-    if all(isinstance(v, int | float | np.number | np.bool_) for v in values):
+    if all(isinstance(v, Number) and not isinstance(v, complex | np.complexfloating) for v in values):
         return values.astype(np.float64)
     return values.astype(str)
 
@@ -496,8 +497,8 @@ class RankingSelector(SelectorMixin, BaseEstimator):
         target = target_column(y, self._target_kind())
         if len(target.values) != n_rows:
             raise ValueError(f"X has {n_rows} rows and y has {len(target.values)}; they must be the same rows")
-        self._check_target_kind(target.kind)
         _check_classes(target)
+        self._check_target_kind(target.kind)
         return target
 
     def _check_target_kind(self, kind: str) -> None:
@@ -516,7 +517,9 @@ class RankingSelector(SelectorMixin, BaseEstimator):
             raise ValueError(f"{name} needs numbers, but {_listed(words)} hold categories; encode or drop them")
         gaps = [c.name for c in columns if c.n_missing]
         if gaps and not tags.allow_nan:
-            raise ValueError(f"{name} needs complete columns, but {_listed(gaps)} have missing values; impute them")
+            raise ValueError(
+                f"{name} needs complete columns, but {_listed(gaps)} have missing or infinite values; impute them"
+            )
 
     def _keep(self, found: Scores, usable: Sequence[int], reasons: list[str]) -> None:
         """Set the fitted attributes from the scores of the usable columns."""

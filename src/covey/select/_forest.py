@@ -90,14 +90,20 @@ class TreeAverageRegressor(RegressorMixin, _TreeAverage):
     """
 
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
-        """Grow the trees."""
-        self._grow(ExtraTreeRegressor, X, np.asarray(y, dtype=np.float64)[:, None], 1.0)
+        """Grow the trees, on the target less its mean: sums of squares would lose what varies beside a large mean."""
+        y = np.asarray(y, dtype=np.float64)
+        self._unit = float(np.abs(y).max()) or 1.0
+        self._centre = float((y / self._unit).mean())
+        centred = y / self._unit - self._centre
+        self._reach = float(np.abs(centred).max()) or 1.0
+        self._grow(ExtraTreeRegressor, X, (centred / self._reach)[:, None], 1.0)
         return self
 
     def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Mean prediction, shape (n_samples,)."""
         X = np.ascontiguousarray(X, dtype=np.float32)
-        return np.asarray(np.mean([tree.predict(X, check_input=False) for tree in self.estimators_], axis=0))
+        found = np.mean([tree.predict(X, check_input=False) for tree in self.estimators_], axis=0)
+        return np.asarray((self._reach * found + self._centre) * self._unit)
 
 
 def ranks_for_trees(x: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -183,6 +183,7 @@ class SelectorComparison:
                 "sizes": self.sizes,
                 "scores": self.scores,
                 "all_scores": self.all_scores,
+                "standard_error": self.standard_error,
                 "nested_scores": self.nested_scores,
                 "stability": self.stability,
                 "agreement": self.agreement,
@@ -586,8 +587,12 @@ def held_out_score(
     """Score on the test rows of a learner fitted on the training rows."""
     learner = clone(learner)
     learner.set_params(**_seeds(learner.get_params(deep=True), seed))
+    scorer = get_scorer(scoring)
     learner.fit(encoded[train], y[train])
-    return float(get_scorer(scoring)(learner, encoded[test], y[test]))
+    try:
+        return float(scorer(learner, encoded[test], y[test]))
+    except ValueError as error:
+        raise ValueError(f"scoring={scoring!r} does not suit this y ({error}); choose another") from None
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,14 +25,15 @@ class ForestSelector(RankingSelector):
     """Select columns by their importance in a forest; after each forest the least important ones leave.
 
     In a forest of all columns, those that say the same share their importance, and none of them looks important. As
-    some leave, it falls to those that stay (recursive feature elimination). Columns are replaced by their ranks, and
-    categories by their codes; missing values are a value of their own to the trees.
+    some leave, it falls to those that stay (recursive feature elimination). This goes on until one is left, so that
+    the best 3 of the best 50 are the best 3. Columns are replaced by their ranks, and categories by their codes;
+    missing values are a value of their own to the trees.
 
     Parameters
     ----------
     k : int, float, "elbow" or "all"
-        How many columns to keep; a share of them; or those before the elbow of the importances, or all: these two, and
-        a threshold, do not say where to end, and one forest ranks all columns.
+        How many columns to keep; a share of them; those before the elbow of the importances; or all. The elbow and a
+        threshold are of importances in one forest, so that none leave.
     threshold : float, optional
         Keep columns of at least this importance; `k` is then not used.
     step : float
@@ -94,7 +95,7 @@ class ForestSelector(RankingSelector):
         assert target is not None
         x, y = ranks_for_trees(numeric_block(table)), target_for_trees(target)
         rng = np.random.default_rng(self.random_state)
-        end = self._end(table.n_columns)
+        end = table.n_columns if self.k == "elbow" or self.threshold is not None else 1
         left, gone = np.arange(table.n_columns), np.empty(0, dtype=np.intp)
         scores = np.zeros(table.n_columns)
         self.n_forests_ = 0
@@ -106,12 +107,6 @@ class ForestSelector(RankingSelector):
                 return Scores(scores, order=(*order.tolist(), *gone.tolist()))
             n_kept = max(end, min(len(left) - 1, int(len(left) * (1.0 - self.step))))
             left, gone = np.sort(order[:n_kept]), np.concatenate([order[n_kept:], gone])
-
-    def _end(self, n_columns: int) -> int:
-        """How many columns the last forest has, if there is a number to end at."""
-        if isinstance(self.k, str) or self.threshold is not None:
-            return n_columns
-        return max(1, int(self.k * n_columns)) if isinstance(self.k, float) else min(int(self.k), n_columns)
 
     def _model(self, classes: bool, seed: int) -> Any:
         if self.estimator is not None:
