@@ -367,7 +367,7 @@ def test_a_single_value_is_told_before_its_kind():
     x = np.random.default_rng(0).normal(size=(20, 2))
     constant = covey.read({"y": ["only"] * 20})["y"]
     for y in (constant, ["only"] * 20, np.full(20, 0.5)):
-        with pytest.raises(ValueError, match="y has a single (class|value); there is nothing to relate to"):
+        with pytest.raises(ValueError, match=r"y has a single (class|value); there is nothing to relate to"):
             AssociationRanker().fit(x, y)
 
 
