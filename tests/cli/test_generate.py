@@ -65,7 +65,7 @@ def test_json_agrees_with_python_and_the_check_tells_the_gain(capsys, table):
         (["{t}", "-t", "y", "--out", "x.txt"], "the ending must be .csv or .parquet"),
         (["{t}", "-t", "y", "--operators", "magic"], "magic"),
         (["{t}", "--apply", "{t}"], "--apply needs --out, --sql or --json"),
-        (["{t}", "--apply", "{t}", "--json"], "is not a file of OpenFE features"),
+        (["{t}", "--apply", "{t}", "--json"], "is not a whole file of OpenFE features"),
         (["{t}", "--apply", "none.json", "--json"], "none.json"),
     ],
 )

@@ -229,10 +229,78 @@ def test_saved_and_loaded(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["features.json"]
     json.loads((tmp_path / "features.json").read_text())
     (tmp_path / "other.json").write_text('{"a": 1}')
-    with pytest.raises(ValueError, match="not a file of OpenFE features"):
+    with pytest.raises(ValueError, match="is not a whole file of OpenFE features"):
         OpenFE.load(tmp_path / "other.json")
     with pytest.raises(ValueError, match="columns 'a' are missing"):
         again.transform(X.drop(columns="a"))
+
+
+def test_files_that_cannot_be_loaded(tmp_path):
+    path = tmp_path / "features.json"
+    OpenFE(n_features=0, random_state=0).fit(np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) / 7).save(
+        path
+    )
+    data = json.loads(path.read_text())
+    broken = [{k: v for k, v in data.items() if k != key} for key in data if key != "feature_names_in"]
+    for content in (*broken, {"format": data["format"]}, [], data | {"expressions": ["log("]}, data | {"state": 3}):
+        path.write_text(json.dumps(content))
+        with pytest.raises(ValueError, match="is not a whole file of OpenFE features; write one with save"):
+            OpenFE.load(path)
+    for number in ("2", "10"):
+        path.write_text(json.dumps(data | {"format": f"covey.generate.OpenFE {number}"}))
+        with pytest.raises(ValueError, match=f"format 'covey.generate.OpenFE {number}', but this version reads"):
+            OpenFE.load(path)
+
+
+def test_names_with_blanks_stay_as_they_are(tmp_path):
+    duckdb = pytest.importorskip("duckdb")
+    X, y = planted(300)
+    X = X.rename(columns={"a": " a", "x": "x ", "kids": ""})
+    openfe = OpenFE(n_features=2, operators=FEW, shrink=False, random_state=0).fit(X, y)
+    assert "(a / b)" in map(str, openfe.expressions_)
+    assert list(openfe.get_feature_names_out()[:6]) == list(openfe.feature_names_in_) == list(X.columns)
+    expected = openfe.transform(X)
+    openfe.save(tmp_path / "features.json")
+    again = OpenFE.load(tmp_path / "features.json")
+    assert list(again.feature_names_in_) == list(X.columns)
+    assert list(again.get_feature_names_out()) == list(openfe.get_feature_names_out())
+    for form in (X, covey.read(X), X.rename(columns=str.strip), pl.from_pandas(X)):
+        np.testing.assert_array_equal(again.transform(form), expected)
+    connection = duckdb.connect()
+    named = '" a" DOUBLE, b DOUBLE, "shop id" VARCHAR, d DOUBLE, "x " DOUBLE, column_5 INTEGER'
+    connection.execute(f"CREATE TABLE t ({named})")
+    connection.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?)", X.values.tolist())
+    rows = connection.execute(again.to_sql("t")).fetchall()
+    np.testing.assert_allclose(np.array(rows, dtype=np.float64), expected, rtol=1e-12)
+    assert [c[0] for c in connection.description[:6]] == [" a", "b", "shop id", "d", "x ", "column_5"]
+    of_table = OpenFE(n_features=2, operators=FEW, shrink=False, random_state=0).fit(covey.read(X), y)
+    np.testing.assert_array_equal(of_table.transform(X), expected)
+
+
+def test_names_on_one_side_only():
+    X, y = planted(300)
+    X = X.drop(columns="shop id")
+    of_array, of_frame = (OpenFE(operators=("/",), n_features=2, random_state=0).fit(x, y) for x in (X.to_numpy(), X))
+    expected = of_frame.transform(X)
+    with pytest.warns(UserWarning, match="X has feature names, but OpenFE was fitted without"):
+        np.testing.assert_array_equal(of_array.transform(X), expected)
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        np.testing.assert_array_equal(of_frame.transform(X.to_numpy()), expected)
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        np.testing.assert_array_equal(of_frame.transform(X.set_axis(range(5), axis=1)), expected)
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match="X has 4 features, but OpenFE is expecting 5"):
+        of_array.transform(X.drop(columns="a"))
+    words = X.assign(c=np.repeat(["u", "v", "w"], 100))
+    of_words = OpenFE(operators=FEW, n_features=2, random_state=0).fit(words, y)
+    with pytest.warns(UserWarning):
+        np.testing.assert_array_equal(of_words.transform(words.to_numpy(dtype=object)), of_words.transform(words))
+
+
+def test_no_query_of_no_features():
+    X, y = planted(60)
+    nothing = OpenFE(n_features=0, keep_original=False, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match=r"no feature was made.*keep_original=True or shrink=False"):
+        nothing.to_sql()
 
 
 def test_sql_of_all_features():

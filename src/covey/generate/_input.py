@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, column_or_1d, validate_data
 
 from covey.table import Column, FeatureTable, read
+from covey.table._infer import clean_names
 
 Array = NDArray[np.float64]
 
@@ -41,12 +43,30 @@ def checked(estimator: Any, X: Any, reset: bool) -> Any:
     )
 
 
-def read_as(X: Any, kinds: dict[str, str] | None = None) -> FeatureTable:
+def read_as(X: Any) -> FeatureTable:
     """`X` as a table; columns of an array have no names and are no identifiers."""
-    table = read(X, kinds=kinds)
-    if kinds is None and isinstance(X, np.ndarray) and X.dtype.kind in "iuf":
+    table = read(X)
+    if isinstance(X, np.ndarray) and X.dtype.kind in "iuf":
         return read(table, kinds=dict.fromkeys(table.of_kind("id"), "numeric"))
     return table
+
+
+def read_like(X: Any, names: Sequence[str], kinds: dict[str, str]) -> FeatureTable:
+    """`X` as a table with the names of fit; columns that are called otherwise are taken by their place."""
+    given = table_names(X)
+    if set(given) == set(names):
+        return read(X, kinds=kinds)
+    table = read(X, kinds={new: kinds[name] for new, name in zip(given, names) if name in kinds})
+    return FeatureTable.from_columns([replace(c, name=name) for c, name in zip(table.columns(), names)])
+
+
+def table_names(X: Any) -> list[str]:
+    """What a table calls the columns of a frame, of an array, or of a list of names."""
+    if isinstance(X, list):
+        return clean_names(X)[0]
+    if isinstance(X, FeatureTable) or _is_frame(X):
+        return clean_names(_names(X))[0]
+    return [f"x{k}" for k in range(X.shape[1])]
 
 
 def is_classes(y: NDArray) -> bool:
@@ -140,16 +160,25 @@ def _check_names(estimator: Any, X: Any, reset: bool) -> None:
     repeated = [name for name, times in Counter(names).items() if times > 1]
     if repeated:
         raise ValueError(f"columns of X share the names {listed(repeated)}; rename them")
-    known = list(getattr(estimator, "feature_names_in_", ()))
-    if not reset and known and names != known:
+    raw = list(getattr(estimator, "feature_names_in_", ()))
+    if reset or not raw or not all(isinstance(name, str) for name in names):
+        _validate(estimator, names if isinstance(X, FeatureTable) else X, reset)
+        return
+    known, names = table_names(raw), table_names(names)  # blanks around a name, which a table drops, do not matter
+    if names != known:
         absent = [name for name in known if name not in names]
         unknown = [name for name in names if name not in known]
         moved = [name for name, other in zip(known, names) if name != other]
         problems = [(absent, "are missing"), (unknown, "were not there in fit"), (moved, "are in another place")]
         what = next(f"columns {listed(which)} {text}" for which, text in problems if which)
         raise ValueError(f"{what}; give X the columns of fit, in that order")
-    named = pa.table({str(name): pa.nulls(0) for name in names}) if isinstance(X, FeatureTable) else X
-    validate_data(estimator, named, skip_check_array=True, reset=reset)
+    _validate(estimator, raw, reset)
+
+
+def _validate(estimator: Any, X: Any, reset: bool) -> None:
+    """Let scikit-learn check, or with `reset` note, names and number of the columns: of a frame or a list of names."""
+    X = pa.table({name: pa.nulls(0) for name in X}) if isinstance(X, list) else X
+    validate_data(estimator, X, skip_check_array=True, reset=reset)
 
 
 def _is_frame(X: Any) -> bool:

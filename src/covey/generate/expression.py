@@ -827,11 +827,17 @@ def _shared(expressions: Sequence[Expression]) -> list[Expression]:
     return [part for part, n in times.items() if n > 1]
 
 
+def sql_of(expression: Expression, state: State, called: Mapping[str, str]) -> str:
+    """`Expression.to_sql` where the query's table calls columns otherwise than the expression does."""
+    return _Sql(state, called).value(expression)
+
+
 class _Sql:
     """SQL of expressions."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, called: Mapping[str, str] | None = None) -> None:
         self.state = state
+        self.called = {} if called is None else called
 
     def value(self, expression: Expression) -> str:
         is_word = isinstance(expression, Variable) and self.state.kinds.get(expression.name) == "categorical"
@@ -843,7 +849,7 @@ class _Sql:
         if isinstance(expression, Number):
             return number(expression.value)
         if isinstance(expression, Variable):
-            name = _identifier(expression.name)
+            name = self.column(expression)
             if self.state.kinds.get(expression.name) == "datetime":
                 return f"CAST(epoch(CAST({name} AS TIMESTAMP)) AS DOUBLE)"  # seconds, as the table reads dates
             return f"CAST({name} AS DOUBLE)"
@@ -853,8 +859,11 @@ class _Sql:
         if expression.kind == "categorical":
             return self.applied(expression)
         if isinstance(expression, Variable) and self.state.kinds.get(expression.name) == "categorical":
-            return (f"CAST({_identifier(expression.name)} AS VARCHAR)",)
+            return (f"CAST({self.column(expression)} AS VARCHAR)",)
         return (self.number(expression),)
+
+    def column(self, variable: Variable) -> str:
+        return identifier(self.called.get(variable.name, variable.name))
 
     def applied(self, expression: Expression) -> Any:
         assert isinstance(expression, Call)
@@ -867,5 +876,6 @@ class _Sql:
         return definition.sql(*learned, *arguments, *expression.parameters)
 
 
-def _identifier(name: str) -> str:
+def identifier(name: str) -> str:
+    """A name in the quotes of SQL."""
     return '"' + name.replace('"', '""') + '"'

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from covey.engine import Engine, resolve
 from covey.generate import _boosting as boosting
 from covey.generate._boosting import Coded, Coder, Problem, Task
-from covey.generate._input import checked, listed, read_as, target
+from covey.generate._input import checked, listed, read_as, read_like, target
 from covey.generate.expression import (
     Call,
     Evaluator,
@@ -28,7 +28,9 @@ from covey.generate.expression import (
     apply_expressions,
     call,
     fit_expressions,
+    identifier,
     parse,
+    sql_of,
 )
 from covey.generate.operators import Groups, Unseen
 from covey.measure._crossfit import out_of_fold
@@ -42,6 +44,7 @@ UNARY = ("abs", "log", "sqrt", "square", "sigmoid", "round", "residual")
 BINARY = ("min", "max", "+", "-", "*", "/")
 BY = ("min by", "max by", "mean by", "median by", "std by", "rank by")
 OPERATORS = ("freq", *UNARY, *BINARY, *BY, "combine", "freq combine", "nunique by")
+FORMAT = "covey.generate.OpenFE 1"  # of saved features
 LEAST_BLOCK = 1000  # rows below which a block tells too little to drop a candidate
 FEW_ROWS = 5000  # below this, the joint model is grown once for each part of the rows held out
 SURE = 2.5  # standard errors by which new features must lower the held-out loss; the best of several sizes is taken
@@ -873,13 +876,14 @@ class OpenFE(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If columns are missing, unknown or in another order than in fit; they are named.
+            If columns are missing, unknown or in another order than in fit; they are named. Where `X` has names here
+            but not in fit, or the other way round, columns are taken by their place, with a warning.
         """
         check_is_fitted(self)
         X = checked(self, X, reset=False)
         if not self._made:
             return np.empty((len(X), 0))
-        return apply_expressions(self._made, read_as(X, self.state_.kinds), self.state_)
+        return apply_expressions(self._made, read_like(X, self.names_, self.state_.kinds), self.state_)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray:
         """Names of the columns of the result: those of `X`, and the formulas.
@@ -901,12 +905,19 @@ class OpenFE(TransformerMixin, BaseEstimator):
                 )
             place = dict(zip(self.names_, given))
         else:
-            place = {name: name for name in self.names_}
+            place = self._called()
         names = [place[e.name] if isinstance(e, Variable) else str(e) for e in self._made]
         return np.array(names, dtype=object)
 
     def to_sql(self, table: str = "data") -> str:
         """The features as one SELECT of a table (DuckDB's dialect), what was learned written into it.
+
+        Columns are called as in `X`; one that has an empty name there, as in `names_`. See `Expression.to_sql`.
+
+        Raises
+        ------
+        ValueError
+            If no feature was made and the columns are not kept, so that there is nothing to select.
 
         Examples
         --------
@@ -918,11 +929,18 @@ class OpenFE(TransformerMixin, BaseEstimator):
         FROM "sales"
         """
         check_is_fitted(self)
-        parts = [
-            f"  {e.to_sql(self.state_)} AS {_quoted(str(name))}"
-            for e, name in zip(self._made, self.get_feature_names_out())
-        ]
-        return "SELECT\n" + ",\n".join(parts) + f"\nFROM {_quoted(table)}"
+        if not self._made:
+            raise ValueError(
+                "no feature was made, so there is nothing to select; fit with keep_original=True or shrink=False"
+            )
+        called = {name: raw or name for name, raw in self._called().items()}  # SQL has no empty names
+        names = (called[e.name] if isinstance(e, Variable) else str(e) for e in self._made)
+        parts = [f"  {sql_of(e, self.state_, called)} AS {identifier(name)}" for e, name in zip(self._made, names)]
+        return "SELECT\n" + ",\n".join(parts) + f"\nFROM {identifier(table)}"
+
+    def _called(self) -> dict[str, str]:
+        """What `X` calls the columns that the table of fit calls so: a table drops blanks around names."""
+        return dict(zip(self.names_, map(str, getattr(self, "feature_names_in_", self.names_))))
 
     def save(self, path: str | Path) -> None:
         """Write the formulas and what they have learned as JSON; the file is whole or not there.
@@ -934,9 +952,10 @@ class OpenFE(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         data = {
-            "format": "covey.generate.OpenFE 1",
+            "format": FORMAT,
             "columns": list(self.names_),
             "named": hasattr(self, "feature_names_in_"),
+            "feature_names_in": list(self._called().values()),
             "keep_original": self.keep_original,
             "ignored": self.ignored_,
             "expressions": [str(e) for e in self.expressions_],
@@ -955,7 +974,7 @@ class OpenFE(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the file is no such file.
+            If the file is no such file, or of a format that this version does not read.
 
         Examples
         --------
@@ -970,14 +989,20 @@ class OpenFE(TransformerMixin, BaseEstimator):
         """
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
-            if not str(data["format"]).startswith("covey.generate.OpenFE "):
-                raise KeyError("format")
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
-            raise ValueError(f"{path} is not a file of OpenFE features; write one with save") from None
+            form = str(data["format"])
+            found = cls._of_dict(data) if form == FORMAT else None
+        except (ValueError, LookupError, TypeError, AttributeError, AssertionError):
+            raise ValueError(f"{path} is not a whole file of OpenFE features; write one with save") from None
+        if found is None:
+            raise ValueError(f"{path} is in the format {form!r}, but this version reads {FORMAT!r}")
+        return found
+
+    @classmethod
+    def _of_dict(cls, data: dict[str, Any]) -> Self:
         found = cls(keep_original=bool(data["keep_original"]))
         found.names_, found.n_features_in_ = tuple(data["columns"]), len(data["columns"])
         if data["named"]:
-            found.feature_names_in_ = np.array(data["columns"], dtype=object)
+            found.feature_names_in_ = np.array(data.get("feature_names_in", data["columns"]), dtype=object)
         found.ignored_ = dict(data["ignored"])
         found.expressions_ = found.survivors_ = tuple(parse(text) for text in data["expressions"])
         found.scores_, found.gains_ = np.array(data["scores"]), np.array(data["gains"])
@@ -1085,7 +1110,3 @@ class OpenFE(TransformerMixin, BaseEstimator):
 
 
 OpenFEGenerator = OpenFE
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
