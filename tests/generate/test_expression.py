@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import date, time, timedelta
 
 import numpy as np
 import pandas as pd
@@ -371,8 +372,43 @@ def test_sql_of_dates():
         np.testing.assert_allclose(found, expression.apply(table, state), err_msg=text)
 
 
+@pytest.mark.parametrize("unseen", ["missing", "global"])
+def test_sql_takes_as_missing_what_a_table_does(unseen):
+    connection = database()
+    train = {"w": list("aabbcc") * 6, "x": np.arange(36.0) / 7, "text": [str(k / 7) for k in range(36)]}
+    words = ["a", "?", "NA", "null", "nan", "", " b ", " NA ", "z", None]
+    texts = ["1.5", "?", "NA", "null", "nan", "", " 2 ", "inf", "5e2", None]
+    numbers = [1.5, np.inf, -np.inf, np.nan, 0.0, 1.0, 2.0, 3.0, 4.0, None]
+    new = pd.DataFrame({"w": words, "x": numbers, "text": texts})
+    formulas = ("w", "x", "text", "freq(w)", "x + text", "mean(x by w)", "rank(x by w)", "freq(x)", "log(text)")
+    for text in formulas:
+        expression = parse(text)
+        state = expression.fit(train, unseen)
+        found = query(connection, expression.to_sql(state), new)
+        np.testing.assert_allclose(found, expression.apply(new, state), rtol=1e-12, err_msg=text)
+
+
+def test_sql_of_truths_days_and_times():
+    connection = database()
+    hours = [time(1, 0, 0, 500000), time(23), time(5)]
+    days, texts = [date(2024, 5, 31), date(1969, 1, 1), None], ["2024-05-31", "1969-01-01", "?"]
+    table = {"on": [True, False, None], "day": days, "at": hours, "text": texts, "wait": [1.5, 2.5, 3.5]}
+    connection.execute('CREATE TABLE t ("on" BOOLEAN, day DATE, "at" TIME, text VARCHAR, wait INTERVAL)')
+    for row in zip(*list(table.values())[:4], (timedelta(seconds=s) for s in table["wait"])):
+        connection.execute("INSERT INTO t VALUES (?, ?, ?, ?, ?)", row)
+    for text in ("on + 1", "day + 0", "at + 0", "text - at"):
+        expression = parse(text)
+        state = expression.fit(table)
+        rows = connection.execute(f"SELECT {expression.to_sql(state)} FROM t").fetchall()
+        found = np.array([np.nan if value is None else value for (value,) in rows])
+        np.testing.assert_allclose(found, expression.apply(table, state), err_msg=text)
+    seconds = f"SELECT {parse('wait + 0').to_sql()} FROM (SELECT epoch(wait) AS wait FROM t)"
+    assert [value for (value,) in connection.execute(seconds).fetchall()] == table["wait"]
+
+
 def test_sql_is_plain_text():
-    assert parse("a + 0.5").to_sql() == '(CAST("a" AS DOUBLE) + 0.5e0)'
+    a = 'CASE WHEN isfinite(TRY_CAST("a" AS DOUBLE)) THEN TRY_CAST("a" AS DOUBLE) END'
+    assert parse("a + 0.5").to_sql() == f"({a} + 0.5e0)"
     sql = parse("freq(city)").to_sql(parse("freq(city)").fit({"city": ["O'Hare", "Bern"]}))
     assert "'O''Hare'" in sql
     assert os.linesep not in sql

@@ -25,8 +25,10 @@ from covey.generate.operators import (
     groups_of_numbers,
     levels,
     number,
+    text_literal,
 )
 from covey.table import Column, FeatureTable, read
+from covey.table._infer import MISSING
 from covey.table._table import unknown_column
 
 _TRUTH = {"False": 0.0, "True": 1.0, "0": 0.0, "1": 1.0}
@@ -174,7 +176,10 @@ class Expression:
     def to_sql(self, state: State | None = None) -> str:
         """The feature as one SQL expression (DuckDB's dialect), with what was learned written into it.
 
-        Missing is NULL. Words are compared as they are; `covey.read` also takes words such as ``?`` as missing.
+        Missing is NULL; so are infinite numbers, the words that `covey.read` takes as missing (such as ``?``), and a
+        word where the formula needs a number. It is for columns of numbers, BOOLEAN, text, DATE, TIMESTAMP and TIME,
+        and for numbers and dates that are stored as text. All values of an INTERVAL column would be NULL: select its
+        seconds first, ``epoch(column)``.
 
         Raises
         ------
@@ -184,7 +189,7 @@ class Expression:
         Examples
         --------
         >>> parse("log((a / b))").to_sql()[:36]
-        'CASE WHEN CASE WHEN CAST("b" AS DOUB'
+        'CASE WHEN CASE WHEN CASE WHEN isfini'
         """
         return _Sql(State() if state is None else state).value(self)
 
@@ -849,21 +854,32 @@ class _Sql:
         if isinstance(expression, Number):
             return number(expression.value)
         if isinstance(expression, Variable):
-            name = self.column(expression)
-            if self.state.kinds.get(expression.name) == "datetime":
-                return f"CAST(epoch(CAST({name} AS TIMESTAMP)) AS DOUBLE)"  # seconds, as the table reads dates
-            return f"CAST({name} AS DOUBLE)"
+            return self.source(expression)
         return self.applied(expression)
 
     def keys(self, expression: Expression) -> tuple[str, ...]:
         if expression.kind == "categorical":
             return self.applied(expression)
         if isinstance(expression, Variable) and self.state.kinds.get(expression.name) == "categorical":
-            return (f"CAST({self.column(expression)} AS VARCHAR)",)
+            return (self.word(expression),)
         return (self.number(expression),)
 
     def column(self, variable: Variable) -> str:
         return identifier(self.called.get(variable.name, variable.name))
+
+    def source(self, variable: Variable) -> str:
+        """A column as the table reads numbers, and dates and times in seconds."""
+        name = self.column(variable)
+        if self.state.kinds.get(variable.name) == "datetime":
+            times = (f"epoch(TRY_CAST({name} AS {kind}))" for kind in ("TIMESTAMP", "TIME"))
+            return f"CAST(coalesce({', '.join(times)}) AS DOUBLE)"
+        value = f"TRY_CAST({name} AS DOUBLE)"
+        return f"CASE WHEN isfinite({value}) THEN {value} END"
+
+    def word(self, variable: Variable) -> str:
+        """A column as the table reads words."""
+        value = f"trim(CAST({self.column(variable)} AS VARCHAR))"
+        return f"CASE WHEN {value} NOT IN ({', '.join(map(text_literal, MISSING))}) THEN {value} END"
 
     def applied(self, expression: Expression) -> Any:
         assert isinstance(expression, Call)

@@ -924,8 +924,8 @@ class OpenFE(TransformerMixin, BaseEstimator):
         >>> openfe = OpenFE(random_state=0).fit([[1.0, 2.0], [2.0, 1.0], [3.0, 5.0]], [0.5, 2.5, 1.5])
         >>> print(openfe.to_sql("sales"))
         SELECT
-          CAST("x0" AS DOUBLE) AS "x0",
-          CAST("x1" AS DOUBLE) AS "x1"
+          CASE WHEN isfinite(TRY_CAST("x0" AS DOUBLE)) THEN TRY_CAST("x0" AS DOUBLE) END AS "x0",
+          CASE WHEN isfinite(TRY_CAST("x1" AS DOUBLE)) THEN TRY_CAST("x1" AS DOUBLE) END AS "x1"
         FROM "sales"
         """
         check_is_fitted(self)
