@@ -201,6 +201,37 @@ def test_units_of_the_target_do_not_matter(scale):
     np.testing.assert_array_equal(one.gains_ * scale**2, other.gains_)
 
 
+@pytest.mark.parametrize("scale", [2.0**800, 2.0**498, 2.0**-800, 1e150, 1e-165])
+def test_units_whose_squares_are_no_numbers(scale, tmp_path):
+    X, y = planted(500)
+    one, other = (OpenFE(operators=FEW, random_state=0).fit(X, y * s) for s in (1.0, scale))
+    if np.frexp(scale)[0] == 0.5:
+        assert one.expressions_ == other.expressions_ != ()
+    else:  # products are rounded
+        assert {"(a / b)", 'mean(d by "shop id")'} <= set(map(str, other.expressions_))
+    if scale == 2.0**498:
+        assert other.falls_ == {m: (fall * scale**2, error * scale**2) for m, (fall, error) in one.falls_.items()}
+        np.testing.assert_array_equal(other.scores_, one.scores_ * scale**2)
+        np.testing.assert_array_equal(other.gains_, one.gains_ * scale**2)
+    assert np.isfinite([*other.scores_, *other.gains_, *np.ravel(list(other.falls_.values()))]).all()
+    other.save(tmp_path / "features.json")
+
+
+def test_units_are_not_changed_for_a_given_base_learner():
+    seen = []
+
+    class Learner(LinearRegression):
+        def fit(self, X, y):
+            seen.append(np.abs(y).max())
+            return super().fit(X, y)
+
+    X, y = planted(300)
+    X = X.drop(columns="shop id")
+    made = OpenFE(1, ("/",), base_learner=Learner(), shrink=False, random_state=0).fit(X, 2.0**200 * y)
+    assert str(made.expressions_[0]) == "(a / b)"
+    assert min(seen) > 2.0**190
+
+
 def test_loss_of_rows_is_that_of_the_kernel():
     rng = np.random.default_rng(0)
     for loss, n_outputs in ((kernels.SQUARED, 1), (kernels.LOGISTIC, 1), (kernels.SOFTMAX, 3)):

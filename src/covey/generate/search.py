@@ -47,6 +47,7 @@ OPERATORS = ("freq", *UNARY, *BINARY, *BY, "combine", "freq combine", "nunique b
 FORMAT = "covey.generate.OpenFE 1"  # of saved features
 LEAST_BLOCK = 1000  # rows below which a block tells too little to drop a candidate
 FEW_ROWS = 5000  # below this, the joint model is grown once for each part of the rows held out
+USUAL = 128  # two to the power of it: targets that deviate so far, or so little, get other units for the search
 SURE = 2.5  # standard errors by which new features must lower the held-out loss; the best of several sizes is taken
 TAIL = 0.01  # of the rows at either end that are pulled in: a few far rows would hide what most of them gain
 
@@ -728,7 +729,8 @@ class OpenFE(TransformerMixin, BaseEstimator):
     n_candidates_ : int
     falls_ : dict of int to (float, float)
         With `shrink`, for each number of features tried: by how much the held-out loss (squared error, or minus log
-        likelihood) falls on average over the rows, and the standard error.
+        likelihood) falls on average over the rows, and the standard error. Squares that float64 cannot hold are its
+        largest number or 0, here and in `scores_` and `gains_`.
     categorical_features_ : ndarray of shape (n_out,), bool
         Which columns of the result are positions of categories.
     ignored_ : dict of str to str
@@ -824,7 +826,8 @@ class OpenFE(TransformerMixin, BaseEstimator):
         y, self.classes_ = target(y, table.n_rows, self.task, type(self).__name__)
         usable = self._type(table)
         rng = np.random.default_rng(self.random_state)
-        search = self._search(table, y, usable, rng)
+        exponent = _exponent(y) if self.classes_ is None else 0
+        search = self._search(table, y, exponent, usable, rng)
         self.n_candidates_ = 0
         self.survivors_: tuple[Expression, ...] = ()
         self.falls_: dict[int, tuple[float, float]] = {}
@@ -844,8 +847,12 @@ class OpenFE(TransformerMixin, BaseEstimator):
                 n = self._best_size(search, kept, usable, worths, n)
             order = np.lexsort((-gains, -worth))
             self.survivors_ = tuple(kept[i] for i in order)
-            worth, gains = worth[order], gains[order]
+            worth = _squares_in_units(worth[order], exponent)
+            gains = gains[order]
+            if isinstance(search.scorer, FeatureBoostScorer):
+                gains = _squares_in_units(gains, exponent)
         self.expressions_, self.scores_, self.gains_ = self.survivors_[:n], worth[:n], gains
+        self.falls_ = {m: tuple(_squares_in_units(found, exponent).tolist()) for m, found in self.falls_.items()}
         self._learn(table)
         return self
 
@@ -1039,22 +1046,34 @@ class OpenFE(TransformerMixin, BaseEstimator):
                 self.ignored_[column.name] = "an identifier or free text"
         return [name for name in table.names if name not in self.ignored_]
 
-    def _search(self, table: FeatureTable, y: Array, usable: Sequence[str], rng: np.random.Generator) -> Search:
+    def _search(
+        self, table: FeatureTable, y: Array, exponent: int, usable: Sequence[str], rng: np.random.Generator
+    ) -> Search:
+        """The search for a target in units of two to the power of `exponent`."""
         n_classes = 0 if self.classes_ is None else len(self.classes_)
         loss = boosting.loss_of("regression" if self.classes_ is None else "classification", n_classes)
         engine = resolve(self.engine)
-        init = self._init_scores(table, y, usable, loss, rng, engine)
+        init = self._init_scores(table, y, exponent, usable, loss, rng, engine)
+        y = np.ldexp(y, -exponent)
         train, valid = boosting.split_rows(y, self.classes_ is not None, self.valid_size, rng)
         values = Evaluator(table.column, State())
         scorer = FeatureBoostScorer() if self.scorer is None else self.scorer
         return Search(values, y, init, loss, train, valid, scorer, engine)
 
     def _init_scores(
-        self, table: FeatureTable, y: Array, usable: Sequence[str], loss: int, rng: np.random.Generator, engine: Engine
+        self,
+        table: FeatureTable,
+        y: Array,
+        exponent: int,
+        usable: Sequence[str],
+        loss: int,
+        rng: np.random.Generator,
+        engine: Engine,
     ) -> Array:
         """Scores that candidates must improve, shape (n_rows, n_outputs)."""
         n_classes = 0 if self.classes_ is None else len(self.classes_)
-        constant = np.tile(boosting.constant_scores(y, loss, n_classes), (len(y), 1))
+        scaled = np.ldexp(y, -exponent)
+        constant = np.tile(boosting.constant_scores(scaled, loss, n_classes), (len(y), 1))
         cv = min(self.cv, len(y) // 2)
         if isinstance(self.base_learner, str) and self.base_learner != "constant":
             raise ValueError(f"base_learner must be an estimator or 'constant', not {self.base_learner!r}")
@@ -1070,7 +1089,10 @@ class OpenFE(TransformerMixin, BaseEstimator):
         if (loss != 0) != is_classifier(learner):
             wanted = "regressor" if loss == 0 else "classifier"
             raise ValueError(f"base_learner must be a {wanted} for this y; set task, or give another learner")
-        found = out_of_fold(learner, numbers, y, cv, rng, engine)
+        if self.base_learner is None:
+            found = out_of_fold(learner, numbers, scaled, cv, rng, engine)
+        else:  # which may depend on the units
+            found = np.ldexp(out_of_fold(learner, numbers, y, cv, rng, engine), -exponent)
         return found[:, None] if loss == 0 else boosting.scores_of(found)
 
     def _most_used(self, search: Search, usable: list[str]) -> list[str]:
@@ -1110,3 +1132,18 @@ class OpenFE(TransformerMixin, BaseEstimator):
 
 
 OpenFEGenerator = OpenFE
+
+
+def _exponent(y: Array) -> int:
+    """Of two: the unit of a target whose squares would leave the range of numbers; 0 for usual units."""
+    largest = int(np.frexp(np.abs(y).max())[1])
+    unit = np.ldexp(y, -largest)
+    exponent = largest + int(np.frexp(np.abs(unit - unit.mean()).max())[1])
+    return exponent if abs(exponent) > USUAL else 0
+
+
+def _squares_in_units(values: Array | Sequence[float], exponent: int) -> Array:
+    """Squares of numbers in units of two to the power of `exponent` as squares of numbers; the largest if too large."""
+    most = np.finfo(np.float64).max
+    with np.errstate(over="ignore", under="ignore"):
+        return np.clip(np.ldexp(np.asarray(values, dtype=np.float64), 2 * exponent), -most, most)
