@@ -348,6 +348,24 @@ def test_bad_tables_are_named():
         MetaFeatureEngineer().fit(X, X[:, 0])
 
 
+def test_columns_that_are_no_numbers_are_named():
+    X, y = rings(40)
+    table = pd.DataFrame(X, columns=list("abc"))
+    days = pd.date_range("2024-05-31", periods=40)
+    for estimator in (MetaFeatureEngineer(), TransformationRecommender()):
+        for others, names in (
+            ({"town": list("uv") * 20}, "'town'"),
+            ({"day": days, "town": list("uv") * 20}, "'day', 'town'"),
+            ({"day": days, "on": [True, False] * 20}, "'day'"),
+        ):
+            with pytest.raises(ValueError, match=f"takes numbers, but columns {names} hold words or dates; encode"):
+                estimator.fit(table.assign(**others), y)
+        with pytest.raises(ValueError, match="columns 'x1' hold words"):
+            estimator.fit(np.array([[1.0, "a"], [2.0, "b"]], dtype=object), [0, 1])
+    with pytest.raises(ValueError, match="columns 'a' hold words"):
+        MetaFeatureEngineer().fit(table, y).transform(table.assign(a="far"))
+
+
 def test_constants_twins_and_few_rows_are_no_trouble():
     X, y = rings(12)
     wide = np.hstack([X, X, np.ones((12, 1)), np.random.default_rng(0).normal(size=(12, 20))])

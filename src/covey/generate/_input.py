@@ -69,6 +69,34 @@ def table_names(X: Any) -> list[str]:
     return [f"x{k}" for k in range(X.shape[1])]
 
 
+def numbers_only(estimator: Any, *given: Any, **settings: Any) -> Any:
+    """`validate_data` to float64, where columns that are no numbers are named.
+
+    Raises
+    ------
+    ValueError
+        If columns hold words or dates, or scikit-learn refuses the data.
+    """
+    try:
+        return validate_data(estimator, *given, dtype=np.float64, **settings)
+    except (ValueError, TypeError):
+        words = _not_numbers(given[0])
+        if not words:
+            raise
+    raise ValueError(
+        f"{type(estimator).__name__} takes numbers, but columns {listed(words)} hold words or dates; encode them or "
+        "leave them out (OpenFE takes columns of any kind)"
+    )
+
+
+def _not_numbers(X: Any) -> list[str]:
+    try:
+        columns = read(X).columns()
+    except (ValueError, TypeError):
+        return []
+    return [c.name for c in columns if c.kind == "datetime" or set(c.categories or ()) - {"False", "True", "0", "1"}]
+
+
 def is_classes(y: NDArray) -> bool:
     """Whether a target is one of classes: words, booleans, or at most 20 distinct whole numbers."""
     if y.dtype.kind not in "iuf":

@@ -23,10 +23,11 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.utils import check_random_state, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from covey.engine._local import one_blas_thread
 from covey.generate._dag import class_importance
+from covey.generate._input import numbers_only
 from covey.generate.expression import Expression, Variable, apply_expressions, call, fit_expressions
 from covey.generate.operators import OPERATORS
 from covey.table import Column, FeatureTable
@@ -537,7 +538,7 @@ class TransformationRecommender(BaseEstimator):
     Raises
     ------
     ValueError
-        If values are missing, `y` has one class, or a parameter is out of range.
+        If columns hold words or dates, values are missing, `y` has one class, or a parameter is out of range.
 
     References
     ----------
@@ -599,7 +600,7 @@ class TransformationRecommender(BaseEstimator):
 
 
 def _checked_classes(estimator: Any, X: Any, y: Any) -> tuple[Array, Codes]:
-    x, labels = validate_data(estimator, X, y, dtype=np.float64, ensure_min_samples=2)
+    x, labels = numbers_only(estimator, X, y, ensure_min_samples=2)
     check_classification_targets(labels)
     classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
@@ -654,7 +655,7 @@ class MetaFeatureEngineer(TransformerMixin, BaseEstimator):
     Raises
     ------
     ValueError
-        If values are missing, `y` has one class, or a parameter is out of range.
+        If columns hold words or dates, values are missing, `y` has one class, or a parameter is out of range.
 
     Notes
     -----
@@ -785,7 +786,7 @@ class MetaFeatureEngineer(TransformerMixin, BaseEstimator):
     def transform(self, X: ArrayLike) -> Array:
         """Kept columns and new features, scaled, shape (n_samples, n_features_out)."""
         check_is_fitted(self)
-        x = validate_data(self, X, dtype=np.float64, reset=False)
+        x = numbers_only(self, X, reset=False)
         values = apply_expressions(self.expressions_, _table(x, self._names), self._state)
         return self.scaler_.transform(np.where(np.isfinite(values), values, self._medians))
 
