@@ -42,6 +42,7 @@ def test_makes_saves_and_applies(capsys, table, tmp_path):
     assert query.read_text().startswith("SELECT") and '"(debt / pay)"' in query.read_text()
     again = tmp_path / "again.csv"
     assert run(capsys, table, "--apply", saved, "--out", again, "-t", "y")[0] == 0
+    assert pyarrow.csv.read_csv(again).column_names == ["debt", "pay", "(debt / pay)", "y"]
     np.testing.assert_allclose(
         pyarrow.csv.read_csv(again)["(debt / pay)"].to_numpy(), written["(debt / pay)"].to_numpy()
     )
@@ -81,3 +82,26 @@ def test_a_table_without_the_columns_is_told(capsys, table, tmp_path):
     other.write_text("debt\n1.0\n2.0\n")
     code, _, err = run(capsys, other, "--apply", saved, "--json")
     assert code == 2 and "lacks 'pay'" in err
+
+
+def test_a_target_that_is_applied_to_must_be_there(capsys, table, tmp_path):
+    saved, out = tmp_path / "f.json", tmp_path / "n.csv"
+    source = covey.read(table)
+    OpenFE(1, operators=["/"], random_state=0).fit(source.drop("y"), source["y"]).save(saved)
+    for name, says in (
+        ("nope", "no column 'nope'; columns are 'debt', 'pay', 'y'"),
+        ("pay", "the features are made of"),
+    ):
+        for where in (["--out", out], ["--json"]):
+            code, _, err = run(capsys, table, "--apply", saved, "-t", name, *where)
+            assert code == 2 and says in err and len(err.strip().splitlines()) == 1
+    assert not out.exists()
+
+
+def test_blanks_around_names_are_dropped(capsys, table, tmp_path):
+    blank, saved, out, query = (tmp_path / name for name in ("b.csv", "f.json", "n.csv", "f.sql"))
+    blank.write_text(table.read_text().replace("debt,pay,y", "debt, pay, y"))
+    assert run(capsys, blank, "-t", "y", "--top", 1, "--save", saved, "--sql", query)[0] == 0
+    assert run(capsys, blank, "--apply", saved, "--out", out)[0] == 0
+    assert pyarrow.csv.read_csv(out).column_names == ["debt", "pay", "(debt / pay)"]
+    assert '"pay"' in query.read_text() and '" pay"' not in query.read_text()

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from covey.cli._common import Engine, Json, Sample, Seed, print_json, print_table, progress, read_with_target
+from covey.cli._common import (
+    Engine,
+    Json,
+    Sample,
+    Seed,
+    print_json,
+    print_table,
+    progress,
+    read_with_target,
+    require_column,
+)
 
 if TYPE_CHECKING:
     from covey.generate import OpenFE
@@ -18,7 +28,10 @@ _TABLES = (".csv", ".parquet")
 
 def generate(
     table: Annotated[str, typer.Argument(help="A file (CSV, Parquet, Arrow, .npy, .npz) or covey:adult.")],
-    target: Annotated[str | None, typer.Option("--target", "-t", help="The column to be explained.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option("--target", "-t", help="The column to be explained; with --apply, one that --out keeps."),
+    ] = None,
     top: Annotated[int, typer.Option("--top", "-k", min=1, help="How many new features, at most.")] = 10,
     columns: Annotated[
         int | None, typer.Option("--columns", min=1, help="Make features of so many columns only, the most used.")
@@ -99,7 +112,10 @@ def _apply(source: str, features: Path, out: Path | None, sql: Path | None, targ
     missing = [name for name in made.names_ if name not in table.names]
     if missing:
         raise ValueError(f"{source} lacks {', '.join(map(repr, missing[:5]))}, which the features are made of")
-    y = table[target] if target is not None and target in table.names else None
+    require_column(table.names, target)
+    if target in made.names_:
+        raise ValueError(f"--target {target}: it is a column that the features are made of; name another, or none")
+    y = None if target is None else table[target]
     X = table.select(list(made.names_))
     if sql is not None:
         _write_sql(made, sql)
