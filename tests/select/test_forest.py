@@ -134,6 +134,7 @@ def test_any_estimator_with_importances():
         ({"step": 1.5}, "step must lie"),
         ({"step": float("nan")}, "step must lie"),
         ({"n_estimators": 0}, "n_estimators must be a whole number from 1"),
+        ({"min_samples_leaf": 0}, "min_samples_leaf must be a whole number from 1"),
         ({"k": 13}, "k=13 is larger than the number of columns, 12"),
     ],
 )
@@ -141,6 +142,16 @@ def test_bad_parameters(parameters, message):
     x, y = product(40)
     with pytest.raises(ValueError, match=message):
         ForestSelector(**parameters).fit(x, y)
+
+
+def test_numbers_that_say_nothing_do_not_come_before_a_flag_that_does():
+    rng = np.random.default_rng(0)
+    flag = rng.integers(2, size=400)
+    x = np.column_stack([rng.normal(size=(400, 8)), flag])
+    y = np.where(rng.random(400) < 0.6, rng.integers(2, size=400), flag)
+    assert ForestSelector(k=1, random_state=0).fit(x, y).get_support(indices=True).tolist() == [8]
+    to_single_rows = ForestSelector(k=9, min_samples_leaf=1, random_state=0).fit(x, y)
+    assert to_single_rows.ranking_[8] > 1
 
 
 @pytest.mark.slow

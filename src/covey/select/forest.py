@@ -40,6 +40,8 @@ class ForestSelector(RankingSelector):
         Share of the columns that leave after each forest, in (0, 1].
     n_estimators : int
         Trees of each forest.
+    min_samples_leaf : int
+        Of the trees. Those that go on to single rows find columns of many values important that say nothing.
     estimator : estimator with ``feature_importances_``, optional
         Grown in each round, with a seed of its own where it has a `random_state`. By default extremely randomised trees
         that try the root of the number of columns at each split, of a numeric target a third of them.
@@ -77,6 +79,7 @@ class ForestSelector(RankingSelector):
         threshold: float | None = None,
         step: float = 0.2,
         n_estimators: int = 100,
+        min_samples_leaf: int = 5,
         estimator: Any = None,
         target_kind: TargetKind = "auto",
         random_state: RandomState = None,
@@ -85,6 +88,7 @@ class ForestSelector(RankingSelector):
         self.threshold = threshold
         self.step = step
         self.n_estimators = n_estimators
+        self.min_samples_leaf = min_samples_leaf
         self.estimator = estimator
         self.target_kind = target_kind
         self.random_state = random_state
@@ -112,12 +116,14 @@ class ForestSelector(RankingSelector):
         if self.estimator is not None:
             return seeded(self.estimator, seed)
         if classes:
-            return TreeAverageClassifier(self.n_estimators, random_state=seed)
-        return TreeAverageRegressor(self.n_estimators, random_state=seed, max_features=1 / 3)
+            return TreeAverageClassifier(self.n_estimators, self.min_samples_leaf, seed)
+        return TreeAverageRegressor(self.n_estimators, self.min_samples_leaf, seed, max_features=1 / 3)
 
     def _check_cut(self) -> None:
         super()._check_cut()
         if not 0.0 < self.step <= 1.0:
             raise ValueError(f"step must lie in (0, 1], got {self.step}")
-        if not isinstance(self.n_estimators, int | np.integer) or self.n_estimators < 1:
-            raise ValueError(f"n_estimators must be a whole number from 1, got {self.n_estimators!r}")
+        for name in ("n_estimators", "min_samples_leaf"):
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or value < 1:
+                raise ValueError(f"{name} must be a whole number from 1, got {value!r}")
