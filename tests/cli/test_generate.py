@@ -105,3 +105,20 @@ def test_blanks_around_names_are_dropped(capsys, table, tmp_path):
     assert run(capsys, blank, "--apply", saved, "--out", out)[0] == 0
     assert pyarrow.csv.read_csv(out).column_names == ["debt", "pay", "(debt / pay)"]
     assert '"pay"' in query.read_text() and '" pay"' not in query.read_text()
+
+
+def test_few_days_as_a_target_are_numbers_in_each_fold(capsys, monkeypatch, table, tmp_path):
+    rows = table.read_text().splitlines()[1:]
+    dated, fit, classes = tmp_path / "d.csv", OpenFE.fit, []
+    days = (f"2024-05-{min(15, int(float(row.split(',')[2]) * 3) + 1):02d}" for row in rows)
+    dated.write_text("debt,pay,day\n" + "\n".join(f"{row.rsplit(',', 1)[0]},{day}" for row, day in zip(rows, days)))
+
+    def noted(made, X, y):
+        fit(made, X, y)
+        classes.append(made.classes_)
+        return made
+
+    monkeypatch.setattr(OpenFE, "fit", noted)
+    code, out, _ = run(capsys, dated, "-t", "day", "--top", 1, "--operators", "/", "--json", "--check")
+    assert code == 0 and json.loads(out)["check"]["score"] == "r2" and json.loads(out)["check"]["gain"] > 0
+    assert classes == [None] * 6

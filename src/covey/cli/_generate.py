@@ -177,7 +177,8 @@ def _checked(made: OpenFE, X: FeatureTable, y: Column, seed: int) -> dict[str, A
     with progress("checking") as say:
         for k, (train, test) in enumerate(folds):
             say(f"checking: fold {k + 1} of {len(folds)}")
-            fold = clone(made).fit(X.take(train), values[train])
+            task = "classification" if classes else "regression"  # also where a fold has few distinct numbers
+            fold = clone(made).set_params(task=task).fit(X.take(train), values[train])
             old = len(fold.get_feature_names_out()) - len(fold.expressions_)
             with_new = fold.transform(X)
             for scores, x in ((before, with_new[:, :old]), (after, with_new)):

@@ -737,6 +737,8 @@ class OpenFE(TransformerMixin, BaseEstimator):
         Columns that no feature is made of, and why.
     state_ : State
         What the formulas have learned of the training rows.
+    names_ : tuple of str
+        What formulas call the columns of `X`: their names without blanks around them, or ``x0``, ``x1``, ...
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         When the columns of `X` have names.
