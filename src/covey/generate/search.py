@@ -921,7 +921,8 @@ class OpenFE(TransformerMixin, BaseEstimator):
     def to_sql(self, table: str = "data") -> str:
         """The features as one SELECT of a table (DuckDB's dialect), what was learned written into it.
 
-        Columns are called as in `X`; one that has an empty name there, as in `names_`. See `Expression.to_sql`.
+        Columns are called as in `X`; one that has an empty name there, as in `names_`. See `Expression.to_sql`
+        for the types that they may have. As of any query, the order of the rows is not that of the table.
 
         Raises
         ------
