@@ -330,3 +330,16 @@ def test_a_separator_is_one_character(tmp_path):
     (tmp_path / "t.csv").write_text("a||b\n1||2\n")
     with pytest.raises(ValueError, match="sep must be one character"):
         read(tmp_path / "t.csv", sep="||")
+
+
+@pytest.mark.parametrize("unit", ["W", "D", "h", "m", "s", "ms", "us", "ns"])
+def test_durations_of_any_unit_are_numbers(unit):
+    steps = np.array([5, 3, 8, 3, 1, 9, 5, 2])
+    column = read({"wait": steps.astype(f"timedelta64[{unit}]")})["wait"]
+    assert column.kind == "numeric"
+    np.testing.assert_allclose(column.values / column.values[4], steps)
+
+
+def test_missing_durations():
+    wait = np.array([5, "NaT", 8, 5], dtype="timedelta64[h]")
+    assert read({"wait": wait})["wait"].n_missing == 1

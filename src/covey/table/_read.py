@@ -14,6 +14,7 @@ from covey.table._sources import ARROW, NUMPY, PARQUET, check_columns, ending, i
 from covey.table._table import Column, FeatureTable, Note
 
 Named = tuple[list[Any], list[Any]]
+LONG_DURATIONS = [np.dtype(f"timedelta64[{unit}]") for unit in "WDhm"]  # Arrow counts in seconds and shorter
 
 
 def read(
@@ -273,6 +274,8 @@ def _arrow(name: str, values: Any) -> Any:
         raise TypeError(f"column {name!r} is one {type(values).__name__}, not a sequence of values")
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         values = values.astype("datetime64[us]")
+    if isinstance(values, np.ndarray) and values.dtype in LONG_DURATIONS:
+        values = values.astype("timedelta64[s]")
     if isinstance(values, np.ndarray) and values.dtype.kind in "SU":
         values = values.astype(str).astype(object)
     try:
