@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 SQUARED, LOGISTIC, SOFTMAX = 0, 1, 2
 N_CODES = 256
 MAX_TOGETHER = 32  # categories on one side of a split
+NEARLY = 1.0 - 1e-9  # of the best gain: what is less is not worked out exactly
 
 
 @njit(nogil=True, cache=True)
@@ -84,9 +85,8 @@ def _derivatives(
 
 
 @njit(nogil=True, cache=True)
-def _histogram(
+def _sum_by_code(
     codes: NDArray[np.uint8],
-    offsets: NDArray[np.int64],
     rows: NDArray[np.int64],
     first: int,
     last: int,
@@ -94,27 +94,24 @@ def _histogram(
     hessian: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
-    """Rows, gradients and hessians by column and code in ``rows[first:last]``; `out` (n_codes.sum(), 1 + 2 outputs)."""
-    m, n_outputs = codes.shape[0], gradient.shape[1]
+    """Rows, gradients and hessians by code of a column in ``rows[first:last]``; `out` (n_codes, 1 + 2 outputs)."""
+    n_outputs = gradient.shape[1]
     out[:] = 0.0
-    for j in range(m):
-        cells = out[offsets[j] : offsets[j + 1]]
-        column = codes[j]
-        if n_outputs == 1:
-            for i in range(first, last):
-                r = rows[i]
-                cell = cells[column[r]]
-                cell[0] += 1.0
-                cell[1] += gradient[r, 0]
-                cell[2] += hessian[r, 0]
-        else:
-            for i in range(first, last):
-                r = rows[i]
-                cell = cells[column[r]]
-                cell[0] += 1.0
-                for k in range(n_outputs):
-                    cell[1 + k] += gradient[r, k]
-                    cell[1 + n_outputs + k] += hessian[r, k]
+    if n_outputs == 1:
+        for i in range(first, last):
+            r = rows[i]
+            cell = out[codes[r]]
+            cell[0] += 1.0
+            cell[1] += gradient[r, 0]
+            cell[2] += hessian[r, 0]
+        return
+    for i in range(first, last):
+        r = rows[i]
+        cell = out[codes[r]]
+        cell[0] += 1.0
+        for k in range(n_outputs):
+            cell[1 + k] += gradient[r, k]
+            cell[1 + n_outputs + k] += hessian[r, k]
 
 
 @njit(nogil=True, cache=True)
@@ -126,101 +123,159 @@ def _worth(cell: NDArray[np.float64], n_outputs: int, l2: float) -> float:
 
 
 @njit(nogil=True, cache=True)
-def _best_split(
-    cells: NDArray[np.float64],
-    offsets: NDArray[np.int64],
-    categorical: NDArray[np.bool_],
+def _may_gain(g: float, h: float, all_g: float, all_h: float, l2: float, reach: float) -> bool:
+    """Whether the worth of both sides together comes near `reach`: told without a division, as most do not."""
+    left, right = h + l2, all_h - h + l2
+    rest = all_g - g
+    return bool(g * g * right + rest * rest * left >= reach * (left * right))
+
+
+@njit(nogil=True, cache=True)
+def _best_cut(
+    column: NDArray[np.float64],
     total: NDArray[np.float64],
+    parent: float,
+    l2: float,
+    min_rows: float,
+    best: float,
+) -> tuple[float, int, int]:
+    """Gain of the best cut of a column of numbers with one output, its last code on the left, and where missing goes.
+
+    No cut (code -1) unless it gains more than `best`; code 0 parts missing values from all others.
+    """
+    n, g, h = 0.0, 0.0, 0.0
+    missing, missing_g, missing_h = column[0, 0], column[0, 1], column[0, 2]
+    all_n, all_g, all_h = total[0], total[1], total[2]
+    cut, side = -1, 0
+    reach = NEARLY * (best + parent)
+    for b in range(1, len(column) - 1):  # codes without rows gain no more than those before: not worth a branch
+        n += column[b, 0]
+        g += column[b, 1]
+        h += column[b, 2]
+        if all_n - n < min_rows:
+            break
+        if n >= min_rows and _may_gain(g, h, all_g, all_h, l2, reach) and column[b, 0] > 0.0:
+            gain = g * g / (h + l2) + (all_g - g) ** 2 / (all_h - h + l2) - parent
+            if gain > best:
+                best, cut, side = gain, b, 0
+                reach = NEARLY * (best + parent)
+        if missing > 0.0 and n + missing >= min_rows and all_n - (n + missing) >= min_rows:
+            with_g, with_h = g + missing_g, h + missing_h
+            if not _may_gain(with_g, with_h, all_g, all_h, l2, reach) or column[b, 0] == 0.0:
+                continue
+            gain = with_g * with_g / (with_h + l2) + (all_g - with_g) ** 2 / (all_h - with_h + l2) - parent
+            if gain > best:
+                best, cut, side = gain, b, 1
+                reach = NEARLY * (best + parent)
+    if missing >= min_rows and all_n - missing >= min_rows:
+        gain = missing_g * missing_g / (missing_h + l2) + (all_g - missing_g) ** 2 / (all_h - missing_h + l2) - parent
+        if gain > best:
+            best, cut, side = gain, 0, 1
+    return best, cut, side
+
+
+@njit(nogil=True, cache=True)
+def _split_of_column(
+    column: NDArray[np.float64],
+    categorical: bool,
+    total: NDArray[np.float64],
+    parent: float,
     l2: float,
     min_rows: float,
     smooth: float,
+    best: float,
     goes_left: NDArray[np.bool_],
-) -> tuple[float, int]:
-    """Gain and column of the best split of a node; `goes_left` (256,) says where each code goes.
+    spare: NDArray[np.float64],
+    order: NDArray[np.int64],
+) -> float:
+    """Gain of the best split of a node by a column, or `best` if none gains more.
 
-    Categories are put in the order of their mean gradient in the node, and some at either end are cut off: at most
-    `MAX_TOGETHER`, `min_group` rows for each cut, of categories of at least `min_level` rows.
+    Where one does, `goes_left` (256,) says where each code goes. `spare` (4, 1 + 2 outputs) and `order` (256,) are
+    written over. Categories are put in the order of their mean gradient in the node, and some at either end are cut
+    off: at most `MAX_TOGETHER`, `min_group` rows for each cut, of categories of at least `min_level` rows.
     """
-    m, width = len(offsets) - 1, cells.shape[1]
+    width = column.shape[1]
     n_outputs = (width - 1) // 2
-    best, best_column = 0.0, -1
-    min_group = 5.0 * min_rows
-    min_level = 0.5 * min_rows
-    left, right = np.zeros(width), np.zeros(width)
-    with_missing, without = np.zeros(width), np.zeros(width)
-    parent = _worth(total, n_outputs, l2)
-    order = np.zeros(N_CODES, dtype=np.int64)
-    for j in range(m):
-        column = cells[offsets[j] : offsets[j + 1]]
-        if categorical[j]:
-            n_present = 0
-            for b in range(len(column)):
-                if column[b, 0] >= min_level:
-                    order[n_present] = b
-                    n_present += 1
-            if n_present < 1:
-                continue
-            main, spread = 0, -1.0
-            for k in range(n_outputs):
-                found = 0.0
-                for i in range(n_present):
-                    cell = column[order[i]]
-                    found += cell[1 + k] ** 2 / (cell[1 + n_outputs + k] + smooth)
-                if found > spread:
-                    main, spread = k, found
-            means = np.empty(n_present)
+    left, right, with_missing, without = spare[0], spare[1], spare[2], spare[3]
+    if categorical:
+        min_group = 5.0 * min_rows
+        min_level = 0.5 * min_rows
+        n_present = 0
+        for b in range(len(column)):
+            if column[b, 0] >= min_level:
+                order[n_present] = b
+                n_present += 1
+        if n_present < 1:
+            return best
+        main, spread = 0, -1.0
+        for k in range(n_outputs):
+            found = 0.0
             for i in range(n_present):
                 cell = column[order[i]]
-                means[i] = cell[1 + main] / (cell[1 + n_outputs + main] + smooth)
-            sorted_codes = order[:n_present][np.argsort(means, kind="mergesort")]
-            for way in range(2):  # some categories of the lowest, or of the highest means against all others
-                left[:] = 0.0
-                since = 0.0
-                for i in range(min(n_present, MAX_TOGETHER)):
-                    cell = column[sorted_codes[i if way == 0 else n_present - 1 - i]]
-                    left += cell
-                    since += cell[0]
-                    if left[0] < min_rows or since < min_group:
-                        continue
-                    if total[0] - left[0] < max(min_rows, min_group):
-                        break
-                    since = 0.0
-                    for c in range(width):
-                        right[c] = total[c] - left[c]
-                    gain = _worth(left, n_outputs, l2 + smooth) + _worth(right, n_outputs, l2 + smooth) - parent
-                    if gain > best:
-                        best, best_column = gain, j
-                        goes_left[:] = False
-                        for a in range(i + 1):
-                            goes_left[sorted_codes[a if way == 0 else n_present - 1 - a]] = True
-            continue
-        missing = column[0]
-        left[:] = 0.0
-        for b in range(1, len(column) - 1):
-            if column[b, 0] == 0.0:
-                continue
-            left += column[b]
-            for way in range(2 if missing[0] > 0.0 else 1):
-                for c in range(width):
-                    with_missing[c] = left[c] + way * missing[c]
-                    without[c] = total[c] - with_missing[c]
-                if with_missing[0] < min_rows or without[0] < min_rows:
+                found += cell[1 + k] ** 2 / (cell[1 + n_outputs + k] + smooth)
+            if found > spread:
+                main, spread = k, found
+        means = np.empty(n_present)
+        for i in range(n_present):
+            cell = column[order[i]]
+            means[i] = cell[1 + main] / (cell[1 + n_outputs + main] + smooth)
+        sorted_codes = order[:n_present][np.argsort(means, kind="mergesort")]
+        for way in range(2):  # some categories of the lowest, or of the highest means against all others
+            left[:] = 0.0
+            since = 0.0
+            for i in range(min(n_present, MAX_TOGETHER)):
+                cell = column[sorted_codes[i if way == 0 else n_present - 1 - i]]
+                left += cell
+                since += cell[0]
+                if left[0] < min_rows or since < min_group:
                     continue
-                gain = _worth(with_missing, n_outputs, l2) + _worth(without, n_outputs, l2) - parent
+                if total[0] - left[0] < max(min_rows, min_group):
+                    break
+                since = 0.0
+                for c in range(width):
+                    right[c] = total[c] - left[c]
+                gain = _worth(left, n_outputs, l2 + smooth) + _worth(right, n_outputs, l2 + smooth) - parent
                 if gain > best:
-                    best, best_column = gain, j
+                    best = gain
                     goes_left[:] = False
-                    goes_left[1 : b + 1] = True
-                    goes_left[0] = way == 1
-        if missing[0] >= min_rows and total[0] - missing[0] >= min_rows:
+                    for a in range(i + 1):
+                        goes_left[sorted_codes[a if way == 0 else n_present - 1 - a]] = True
+        return best
+    if n_outputs == 1:
+        gain, cut, side = _best_cut(column, total, parent, l2, min_rows, best)
+        if cut >= 0:
+            best = gain
+            goes_left[:] = False
+            goes_left[1 : cut + 1] = True
+            goes_left[0] = side == 1
+        return best
+    missing = column[0]
+    left[:] = 0.0
+    for b in range(1, len(column) - 1):
+        if column[b, 0] == 0.0:
+            continue
+        left += column[b]
+        for way in range(2 if missing[0] > 0.0 else 1):
             for c in range(width):
-                without[c] = total[c] - missing[c]
-            gain = _worth(missing, n_outputs, l2) + _worth(without, n_outputs, l2) - parent
+                with_missing[c] = left[c] + way * missing[c]
+                without[c] = total[c] - with_missing[c]
+            if with_missing[0] < min_rows or without[0] < min_rows:
+                continue
+            gain = _worth(with_missing, n_outputs, l2) + _worth(without, n_outputs, l2) - parent
             if gain > best:
-                best, best_column = gain, j
+                best = gain
                 goes_left[:] = False
-                goes_left[0] = True
-    return best, best_column
+                goes_left[1 : b + 1] = True
+                goes_left[0] = way == 1
+    if missing[0] >= min_rows and total[0] - missing[0] >= min_rows:
+        for c in range(width):
+            without[c] = total[c] - missing[c]
+        gain = _worth(missing, n_outputs, l2) + _worth(without, n_outputs, l2) - parent
+        if gain > best:
+            best = gain
+            goes_left[:] = False
+            goes_left[0] = True
+    return best
 
 
 @njit(nogil=True, cache=True)
@@ -289,13 +344,14 @@ def boost(
     offsets = np.zeros(m + 1, dtype=np.int64)
     for j in range(m):
         offsets[j + 1] = offsets[j] + n_codes[j]
-    cells = np.empty((max_leaves, offsets[m], width))
+    cells = np.empty((max_leaves, offsets[m] * width))
     rows, buffer = np.empty(n_train, dtype=np.int64), np.empty(n_train, dtype=np.int64)
     first, last = np.empty(max_leaves, dtype=np.int64), np.empty(max_leaves, dtype=np.int64)
-    node_of = np.empty(max_leaves, dtype=np.int64)
+    node_of, place = np.empty(max_leaves, dtype=np.int64), np.empty(max_leaves, dtype=np.int64)
     penalty = np.empty(max_leaves)
     totals = np.empty((max_leaves, width))
     gains, columns = np.empty(max_leaves), np.empty(max_leaves, dtype=np.int64)
+    spare, order = np.empty((4, width)), np.empty(N_CODES, dtype=np.int64)
     ways = np.empty((max_leaves, N_CODES), dtype=np.bool_)
     gained = np.zeros((max(patience, 1) + 1, m))  # of the trees since the best one
     start = mean_loss(loss, y, scores, n_train, n)
@@ -308,16 +364,24 @@ def boost(
         pending = gained[t - n_best]
         pending[:] = 0.0
         n_leaves, n_nodes = 1, 1
-        first[0], last[0], node_of[0], penalty[0] = 0, n_train, 0, l2
+        first[0], last[0], node_of[0], place[0], penalty[0] = 0, n_train, 0, 0, l2
         column[t, 0] = -1
-        _histogram(codes, offsets, rows, 0, n_train, gradient, hessian, cells[0])
         totals[0] = 0.0
         for r in range(n_train):
             totals[0, 0] += 1.0
             for k in range(n_outputs):
                 totals[0, 1 + k] += gradient[r, k]
                 totals[0, 1 + n_outputs + k] += hessian[r, k]
-        gains[0], columns[0] = _best_split(cells[0], offsets, categorical, totals[0], l2, min_rows, smooth, ways[0])
+        gains[0] = 0.0
+        parent_worth = _worth(totals[0], n_outputs, l2)
+        for j in range(m):
+            own = cells[0][offsets[j] * width : offsets[j + 1] * width].reshape(n_codes[j], width)
+            _sum_by_code(codes[j], rows, 0, n_train, gradient, hessian, own)
+            gain = _split_of_column(
+                own, categorical[j], totals[0], parent_worth, l2, min_rows, smooth, gains[0], ways[0], spare, order
+            )
+            if gain > gains[0]:
+                gains[0], columns[0] = gain, j
         while n_leaves < max_leaves:
             leaf = 0
             for i in range(1, n_leaves):
@@ -351,14 +415,10 @@ def boost(
             n_nodes += 2
             penalty[leaf] = penalty[new] = l2 + smooth if categorical[j] else l2
             small, large = (leaf, new) if low - a <= z - low else (new, leaf)
-            # the parent's sums lie in `leaf`: the smaller child is summed, the larger is what remains
-            if small == leaf:
-                cells[new] = cells[leaf]
-                totals[new] = totals[leaf]
-            _histogram(codes, offsets, rows, first[small], last[small], gradient, hessian, cells[small])
-            for b in range(offsets[m]):
-                for c in range(width):
-                    cells[large, b, c] -= cells[small, b, c]
+            # of the smaller child sums are taken; the larger keeps its parent's place, less those
+            place[large], place[small] = place[leaf], new
+            for c in range(width):
+                totals[new, c] = totals[leaf, c]
             totals[small] = 0.0
             for i in range(first[small], last[small]):
                 r = rows[i]
@@ -366,18 +426,51 @@ def boost(
                 for k in range(n_outputs):
                     totals[small, 1 + k] += gradient[r, k]
                     totals[small, 1 + n_outputs + k] += hessian[r, k]
-            if small == new:
-                for c in range(width):
-                    totals[leaf, c] -= totals[new, c]
-            else:
-                for c in range(width):
-                    totals[new, c] -= totals[leaf, c]
-            for child in (leaf, new):
-                gains[child] = 0.0
-                if totals[child, 0] >= 2.0 * min_rows and n_leaves < max_leaves:
-                    gains[child], columns[child] = _best_split(
-                        cells[child], offsets, categorical, totals[child], l2, min_rows, smooth, ways[child]
+            for c in range(width):
+                totals[large, c] -= totals[small, c]
+            gains[leaf], gains[new] = 0.0, 0.0
+            if n_leaves == max_leaves or totals[large, 0] < 2.0 * min_rows:
+                continue
+            small_worth, large_worth = _worth(totals[small], n_outputs, l2), _worth(totals[large], n_outputs, l2)
+            splits_small = totals[small, 0] >= 2.0 * min_rows
+            for j in range(m):  # a column at a time, while its sums are near
+                own_flat = cells[place[small]][offsets[j] * width : offsets[j + 1] * width]
+                rest_flat = cells[place[large]][offsets[j] * width : offsets[j + 1] * width]
+                own, rest = own_flat.reshape(n_codes[j], width), rest_flat.reshape(n_codes[j], width)
+                _sum_by_code(codes[j], rows, first[small], last[small], gradient, hessian, own)
+                for b in range(len(own_flat)):
+                    rest_flat[b] -= own_flat[b]
+                gain = _split_of_column(
+                    rest,
+                    categorical[j],
+                    totals[large],
+                    large_worth,
+                    l2,
+                    min_rows,
+                    smooth,
+                    gains[large],
+                    ways[large],
+                    spare,
+                    order,
+                )
+                if gain > gains[large]:
+                    gains[large], columns[large] = gain, j
+                if splits_small:
+                    gain = _split_of_column(
+                        own,
+                        categorical[j],
+                        totals[small],
+                        small_worth,
+                        l2,
+                        min_rows,
+                        smooth,
+                        gains[small],
+                        ways[small],
+                        spare,
+                        order,
                     )
+                    if gain > gains[small]:
+                        gains[small], columns[small] = gain, j
         for i in range(n_leaves):
             node = node_of[i]
             for k in range(n_outputs):

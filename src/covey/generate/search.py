@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from covey.engine import Engine, resolve
+from covey.engine import Engine, LocalEngine, resolve
 from covey.generate import _boosting as boosting
 from covey.generate._boosting import Coded, Coder, Problem, Task
 from covey.generate._input import checked, listed, read_as, read_like, target
@@ -565,7 +565,18 @@ def joint_worths(
     -------
     ndarray of shape (n_parts, n_candidates)
     """
-    return np.array([_joint_worth(part, candidates, columns, importance, rng) for part in search.rotations()])
+    parts = search.rotations()
+    order = np.random.default_rng(0) if rng is None else rng
+    if len(parts) == 1:
+        return _joint_worth(parts[0], candidates, columns, importance, order)[None]
+    alone = [replace(part, engine=LocalEngine(1)) for part in parts]  # a part at a time for each worker
+    tasks = list(zip(alone, order.spawn(len(parts))))
+
+    def worth(task: tuple[Search, np.random.Generator]) -> Array:
+        part, own = task
+        return _joint_worth(part, candidates, columns, importance, own)
+
+    return np.array(search.engine.map(worth, tasks))
 
 
 def held_out_falls(
@@ -648,7 +659,7 @@ def _joint_worth(
     candidates: Sequence[Expression],
     columns: Sequence[str],
     importance: str,
-    rng: np.random.Generator | None,
+    rng: np.random.Generator,
 ) -> Array:
     block = search.block(1.0)
 
@@ -663,7 +674,6 @@ def _joint_worth(
     trees = boosting.grow(given, problem, n_trees=1000, patience=50)
     worth = trees.importance
     if importance == "permutation":
-        rng = np.random.default_rng(0) if rng is None else rng
         worth = boosting.permutation_importance(trees, given, problem, rng)
     return worth[: len(candidates)]
 
