@@ -169,6 +169,7 @@ def _checked(made: OpenFE, X: FeatureTable, y: Column, seed: int) -> dict[str, A
     from covey.measure._crossfit import row_folds
 
     classes = made.classes_ is not None
+    task = "classification" if classes else "regression"  # also where a fold has few distinct numbers
     values = y.labels() if y.is_coded else y.values
     learner = (HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor)(random_state=seed)
     before: list[float] = []
@@ -177,7 +178,6 @@ def _checked(made: OpenFE, X: FeatureTable, y: Column, seed: int) -> dict[str, A
     with progress("checking") as say:
         for k, (train, test) in enumerate(folds):
             say(f"checking: fold {k + 1} of {len(folds)}")
-            task = "classification" if classes else "regression"  # also where a fold has few distinct numbers
             fold = clone(made).set_params(task=task).fit(X.take(train), values[train])
             old = len(fold.get_feature_names_out()) - len(fold.expressions_)
             with_new = fold.transform(X)

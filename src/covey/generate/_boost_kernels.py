@@ -115,6 +115,26 @@ def _sum_by_code(
 
 
 @njit(nogil=True, cache=True)
+def _sum_of_rows(
+    rows: NDArray[np.int64],
+    first: int,
+    last: int,
+    gradient: NDArray[np.float64],
+    hessian: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Number, gradients and hessians of ``rows[first:last]``; `out` (1 + 2 outputs,)."""
+    n_outputs = gradient.shape[1]
+    out[:] = 0.0
+    for i in range(first, last):
+        r = rows[i]
+        out[0] += 1.0
+        for k in range(n_outputs):
+            out[1 + k] += gradient[r, k]
+            out[1 + n_outputs + k] += hessian[r, k]
+
+
+@njit(nogil=True, cache=True)
 def _worth(cell: NDArray[np.float64], n_outputs: int, l2: float) -> float:
     total = 0.0
     for k in range(n_outputs):
@@ -366,19 +386,13 @@ def boost(
         n_leaves, n_nodes = 1, 1
         first[0], last[0], node_of[0], place[0], penalty[0] = 0, n_train, 0, 0, l2
         column[t, 0] = -1
-        totals[0] = 0.0
-        for r in range(n_train):
-            totals[0, 0] += 1.0
-            for k in range(n_outputs):
-                totals[0, 1 + k] += gradient[r, k]
-                totals[0, 1 + n_outputs + k] += hessian[r, k]
-        gains[0] = 0.0
-        parent_worth = _worth(totals[0], n_outputs, l2)
+        _sum_of_rows(rows, 0, n_train, gradient, hessian, totals[0])
+        gains[0], root_worth = 0.0, _worth(totals[0], n_outputs, l2)
         for j in range(m):
             own = cells[0][offsets[j] * width : offsets[j + 1] * width].reshape(n_codes[j], width)
             _sum_by_code(codes[j], rows, 0, n_train, gradient, hessian, own)
             gain = _split_of_column(
-                own, categorical[j], totals[0], parent_worth, l2, min_rows, smooth, gains[0], ways[0], spare, order
+                own, categorical[j], totals[0], root_worth, l2, min_rows, smooth, gains[0], ways[0], spare, order
             )
             if gain > gains[0]:
                 gains[0], columns[0] = gain, j
@@ -419,13 +433,7 @@ def boost(
             place[large], place[small] = place[leaf], new
             for c in range(width):
                 totals[new, c] = totals[leaf, c]
-            totals[small] = 0.0
-            for i in range(first[small], last[small]):
-                r = rows[i]
-                totals[small, 0] += 1.0
-                for k in range(n_outputs):
-                    totals[small, 1 + k] += gradient[r, k]
-                    totals[small, 1 + n_outputs + k] += hessian[r, k]
+            _sum_of_rows(rows, first[small], last[small], gradient, hessian, totals[small])
             for c in range(width):
                 totals[large, c] -= totals[small, c]
             gains[leaf], gains[new] = 0.0, 0.0

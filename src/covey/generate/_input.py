@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, column_or_1d, validate_data
 
 from covey.table import Column, FeatureTable, read
-from covey.table._infer import clean_names
+from covey.table._infer import clean_names, is_absent
 
 Array = NDArray[np.float64]
 
@@ -148,8 +148,8 @@ def _values(y: Any) -> tuple[NDArray, bool]:
     y = column_or_1d(y, warn=True)
     if y.dtype.kind in "mM":
         absent = int(np.count_nonzero(np.isnat(y)))
-    elif y.dtype.kind == "O":  # pd.NA == pd.NA is pd.NA
-        absent = sum(v is None or not isinstance(v == v, bool | np.bool_) or v != v for v in y)
+    elif y.dtype.kind == "O":
+        absent = sum(map(is_absent, y))
     else:
         return y, False
     if absent:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from covey.partition._channel import Channel, LocalNetwork, Traffic
 from covey.partition._inputs import take_rows
 from covey.table import Column
+from covey.table._infer import is_absent
 
 _DIGEST = 32  # bytes of SHA-256, and of the salt
 _LARGEST_EXACT = 2**53  # beyond it a float no longer tells neighbouring whole numbers apart
@@ -312,8 +313,7 @@ def _text(value: Any, rank: int, row: int) -> str:
     """One id as text; a whole number is written without point."""
     if isinstance(value, str):
         return value
-    unequal = value is None or value != value
-    if not isinstance(unequal, bool | np.bool_) or unequal:  # pandas.NA is neither equal nor unequal to itself
+    if is_absent(value):
         raise ValueError(f"party {rank} has no id in row {row}; drop the rows without one")
     if isinstance(value, Integral) and not isinstance(value, bool):
         return str(int(value))

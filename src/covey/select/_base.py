@@ -33,6 +33,7 @@ from covey.select._blocks import (
     take_columns,
 )
 from covey.table import BlockSource, Column, FeatureTable, read
+from covey.table._infer import is_absent
 
 Array = NDArray[np.float64]
 Cut = int | float | Literal["elbow", "all"]
@@ -241,7 +242,7 @@ def _number_or_text(values: NDArray) -> NDArray:
     """Values of any type as numbers where all are, else as text."""
     if values.dtype.kind != "O":
         return values
-    absent = sum(v is None or not isinstance(v == v, bool | np.bool_) or v != v for v in values)
+    absent = sum(map(is_absent, values))
     if absent:
         raise ValueError(f"y has {absent} missing values; leave out those rows")
     if all(isinstance(v, Number) and not isinstance(v, complex | np.complexfloating) for v in values):

@@ -271,6 +271,18 @@ def _coded(name: str, codes: NDArray[np.int32], categories: tuple[str, ...], kin
     return Column(name, kind, codes, categories)  # type: ignore[arg-type]
 
 
+def is_absent(value: Any) -> bool:
+    """Whether a Python value stands for a missing one: None, NaN, NaT, or pandas' NA.
+
+    Examples
+    --------
+    >>> [is_absent(value) for value in (None, float("nan"), "", 0)]
+    [True, True, False, False]
+    """
+    unequal = value is None or value != value
+    return not isinstance(unequal, bool | np.bool_) or bool(unequal)  # pd.NA != pd.NA is pd.NA
+
+
 def clean_names(names: Sequence[Any]) -> tuple[list[str], list[Note]]:
     """Unique, non-empty text names, with a note for each that was changed.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from covey.table._infer import MISSING, clean_names, from_numbers, make_column
+from covey.table._infer import MISSING, clean_names, from_numbers, is_absent, make_column
 from covey.table._sources import ARROW, NUMPY, PARQUET, check_columns, ending, is_text, locate, read_text
 from covey.table._table import Column, FeatureTable, Note
 
@@ -289,8 +289,7 @@ def _text(name: str, value: Any) -> str | None:
         return value
     if isinstance(value, Iterable | complex) or type(value).__repr__ is object.__repr__:
         raise TypeError(f"column {name!r} holds values of type {type(value).__name__}; expand or drop the column")
-    unequal = value is None or value != value
-    return None if not isinstance(unequal, bool | np.bool_) or unequal else str(value)  # pd.NA != pd.NA is pd.NA
+    return None if is_absent(value) else str(value)
 
 
 def frame_columns(source: Any) -> Named:
