@@ -21,10 +21,12 @@ from covey.engine import LocalEngine
 from covey.generate import Columns, FeatureBoostScorer, OpenFE, Variable, first_order_candidates, parse
 from covey.generate import _boost_kernels as kernels
 from covey.generate._boosting import (
+    Coded,
     Coder,
     Problem,
     TreeClassifier,
     TreeRegressor,
+    gains,
     grow,
     permutation_importance,
     probabilities,
@@ -627,21 +629,107 @@ def test_trees_predict_what_they_were_grown_to(categorical):
     assert trees.importance[0] > 0
 
 
-def test_the_first_split_is_the_best_one():
-    """Against every cut of a small column, by definition."""
+def cuts_of_numbers(codes):
+    """Rows on the left, for every cut of a column with missing values on either side."""
+    for code in range(int(codes.max()) + 1):
+        yield (codes >= 1) & (codes <= code)
+        yield codes <= code
+
+
+def cuts_of_categories(codes, g, h, min_rows):
+    """Of the categories with rows enough, the lowest or the highest by mean; 5 leaves' rows between two cuts."""
+    levels = [c for c in range(int(codes.max()) + 1) if np.count_nonzero(codes == c) >= min_rows / 2]
+    strongest = np.argmax(
+        [sum(g[codes == c, k].sum() ** 2 / (h[codes == c, k].sum() + 10) for c in levels) for k in range(g.shape[1])]
+    )
+    mean = [g[codes == c, strongest].sum() / (h[codes == c, strongest].sum() + 10) for c in levels]
+    rising = [levels[i] for i in np.argsort(mean, kind="stable")]
+    for order in (rising, rising[::-1]):
+        since = 0
+        for i, code in enumerate(order[:32]):
+            left = np.isin(codes, order[: i + 1])
+            since += np.count_nonzero(codes == code)
+            if left.sum() >= min_rows and since >= 5 * min_rows and (~left).sum() >= 5 * min_rows:
+                since = 0
+                yield left
+
+
+@pytest.mark.parametrize("loss", [kernels.SQUARED, kernels.LOGISTIC, kernels.SOFTMAX])
+@pytest.mark.parametrize("signal", [None, 3, 13, 22])
+def test_the_first_split_is_the_best_one(loss, signal):
+    """Against every cut of two dozen columns of numbers and categories, with ties and missing values, by definition."""
     rng = np.random.default_rng(0)
-    x, y = rng.integers(12, size=200).astype(float), rng.normal(size=200)
-    y[x > 7] += 1.0
-    problem = Problem(np.append(y, y), np.zeros((400, 1)), 200, kernels.SQUARED)
-    both = np.append(x, x)
-    trees = grow([Coder.learn(x, False)(both)], problem, n_trees=1, max_leaves=2, l2=0.0)
+    n = 600
+    columns = []
+    for j in range(24):
+        x = rng.integers(rng.integers(2, 40), size=n).astype(float) if j % 3 or j >= 20 else rng.normal(size=n)
+        if j % 4 == 1:
+            x[rng.random(n) < 0.2] = np.nan
+        columns.append(coded(x, categorical=j >= 20))
+    y = rng.normal(size=n)
+    if signal is not None:
+        y += 2.0 * (columns[signal].codes % 2 if signal >= 20 else columns[signal].codes > 3)
+    y = (
+        y
+        if loss == kernels.SQUARED
+        else np.digitize(y, [0.5] if loss == kernels.LOGISTIC else [-0.3, 0.8]).astype(float)
+    )
+    K = 3 if loss == kernels.SOFTMAX else 1
+    both = [Coded(np.append(c.codes, c.codes), c.n_codes, c.categorical, c.values) for c in columns]
+    problem = Problem(np.append(y, y), np.zeros((2 * n, K)), n, loss)
+    trees = grow(both, problem, n_trees=1, max_leaves=2, patience=1)
+    chance = 0.5 if loss == kernels.LOGISTIC else 1 / 3
+    g = np.column_stack([chance - (y == (k if K > 1 else 1)) if loss else -y for k in range(K)])
+    h = np.full((n, K), chance * (1 - chance) if loss else 1.0)
 
-    def squares(part):
-        return part.sum() ** 2 / len(part)
+    def worth(rows, penalty):
+        return sum(g[rows, k].sum() ** 2 / (h[rows, k].sum() + penalty) for k in range(K))
 
-    cuts = [c for c in range(11) if min((x <= c).sum(), (x > c).sum()) >= problem.min_rows]
-    best = max(squares(y[x <= c]) + squares(y[x > c]) - squares(y) for c in cuts)
-    assert trees.importance[0] == pytest.approx(best)
+    every, gains_of = np.ones(n, dtype=bool), np.zeros(24)
+    for j, column in enumerate(columns):
+        codes = column.codes.astype(int)
+        cuts = cuts_of_categories(codes, g, h, problem.min_rows) if column.categorical else cuts_of_numbers(codes)
+        for left in cuts:
+            if min(left.sum(), n - left.sum()) >= problem.min_rows:
+                penalty = 11.0 if column.categorical else 1.0
+                gain = worth(left, penalty) + worth(~left, penalty) - worth(every, 1.0)
+                gains_of[j] = max(gains_of[j], gain)
+    assert trees.best_loss < trees.start_loss
+    assert np.flatnonzero(trees.importance).tolist() == [np.argmax(gains_of)]
+    assert trees.importance.max() == pytest.approx(gains_of.max(), rel=1e-9)
+    if signal is not None:
+        assert np.argmax(gains_of) == signal
+
+
+@pytest.mark.parametrize("loss", [kernels.SQUARED, kernels.LOGISTIC, kernels.SOFTMAX])
+def test_gains_of_many_sets_are_those_of_each(loss):
+    a, b, noise, problem = problem_of(loss)
+    words = coded(np.digitize(a, [-1.0, 0.0, 1.0]).astype(float), True)
+    sets = [[coded(a / b)], [coded(a), coded(b), words], [words], [coded(x) for x in (a, b, noise) * 4]]
+    alone = [trees.start_loss - trees.best_loss for trees in (grow(columns, problem) for columns in sets)]
+    assert gains(sets, problem).tolist() == alone
+    assert min(alone[:2]) > 0
+    assert gains([], problem).tolist() == []
+
+
+def test_bins_of_many_columns_are_those_of_each():
+    rng = np.random.default_rng(0)
+    for n in (50, 5000):
+        values = rng.normal(size=(4, n))
+        values[1] = np.round(values[1])
+        values[2, rng.random(n) < 0.3] = np.nan
+        values[3] = np.nan
+        for coder, row in zip(Coder.of_numbers(values), values):
+            alone = Coder.learn(row, False)
+            assert coder.edges.tolist() == alone.edges.tolist()
+            codes = coder(row).codes
+            assert (codes == 0).tolist() == np.isnan(row).tolist()
+            present = row[codes > 0]
+            below = [np.searchsorted(alone.edges, x, side="right") for x in present]
+            assert codes[codes > 0].tolist() == [1 + k for k in below]
+    counts = np.bincount(Coder.learn(values[0], False)(values[0]).codes)[1:]
+    assert len(counts) == 63
+    assert counts.max() < 1.3 * counts.min()
 
 
 def test_classifier_probabilities():

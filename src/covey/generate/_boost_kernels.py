@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 SQUARED, LOGISTIC, SOFTMAX = 0, 1, 2
 N_CODES = 256
+NEARLY = 1.0 - 1e-9  # of the best worth: what is less is not worked out exactly
+LANES = 8  # columns whose sums lie side by side
 MAX_TOGETHER = 32  # categories on one side of a split
-NEARLY = 1.0 - 1e-9  # of the best gain: what is less is not worked out exactly
 
 
 @njit(nogil=True, cache=True)
@@ -85,8 +86,33 @@ def _derivatives(
 
 
 @njit(nogil=True, cache=True)
+def _hessians_at(sums: NDArray[np.float64]) -> int:
+    """First plane of hessians in sums by code, after rows and gradients; that of the rows where all hessians are 1."""
+    return 0 if len(sums) == 2 else (len(sums) + 1) // 2
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _add_row(
+    code: int,
+    lane: int,
+    g: float,
+    h: float,
+    counts: NDArray[np.float64],
+    gradients: NDArray[np.float64],
+    hessians: NDArray[np.float64],
+    with_hessians: bool,
+) -> None:
+    at = np.int64(code) * LANES + lane
+    counts[at] += 1.0
+    gradients[at] += g
+    if with_hessians:
+        hessians[at] += h
+
+
+@njit(nogil=True, cache=True)
 def _sum_by_code(
     codes: NDArray[np.uint8],
+    n_lanes: int,
     rows: NDArray[np.int64],
     first: int,
     last: int,
@@ -94,24 +120,34 @@ def _sum_by_code(
     hessian: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
-    """Rows, gradients and hessians by code of a column in ``rows[first:last]``; `out` (n_codes, 1 + 2 outputs)."""
-    n_outputs = gradient.shape[1]
+    """Rows, gradients and hessians by code of the first `n_lanes` columns of a block in ``rows[first:last]``.
+
+    `codes` (n, LANES); `out` (n_planes, size) has the sums of code c in lane l at ``c * LANES + l``. Where all hessians
+    are 1, they are not summed: `out` has 2 planes, and the rows stand for them.
+    """
+    n_outputs, hessians_at = gradient.shape[1], _hessians_at(out)
     out[:] = 0.0
+    counts, gradients, hessians = out[0], out[1], out[hessians_at]
     if n_outputs == 1:
         for i in range(first, last):
             r = rows[i]
-            cell = out[codes[r]]
-            cell[0] += 1.0
-            cell[1] += gradient[r, 0]
-            cell[2] += hessian[r, 0]
+            g, h = gradient[r, 0], hessian[r, 0]
+            if n_lanes == LANES:  # told the number beforehand, the compiler unrolls the loop
+                for lane in range(LANES):
+                    _add_row(codes[r, lane], lane, g, h, counts, gradients, hessians, hessians_at > 0)
+            else:
+                for lane in range(n_lanes):
+                    _add_row(codes[r, lane], lane, g, h, counts, gradients, hessians, hessians_at > 0)
         return
     for i in range(first, last):
         r = rows[i]
-        cell = out[codes[r]]
-        cell[0] += 1.0
-        for k in range(n_outputs):
-            cell[1 + k] += gradient[r, k]
-            cell[1 + n_outputs + k] += hessian[r, k]
+        for lane in range(n_lanes):
+            at = np.int64(codes[r, lane]) * LANES + lane
+            counts[at] += 1.0
+            for k in range(n_outputs):
+                out[1 + k, at] += gradient[r, k]
+                if hessians_at > 0:
+                    out[hessians_at + k, at] += hessian[r, k]
 
 
 @njit(nogil=True, cache=True)
@@ -142,62 +178,98 @@ def _worth(cell: NDArray[np.float64], n_outputs: int, l2: float) -> float:
     return total
 
 
-@njit(nogil=True, cache=True)
-def _may_gain(g: float, h: float, all_g: float, all_h: float, l2: float, reach: float) -> bool:
-    """Whether the worth of both sides together comes near `reach`: told without a division, as most do not."""
-    left, right = h + l2, all_h - h + l2
-    rest = all_g - g
-    return bool(g * g * right + rest * rest * left >= reach * (left * right))
+# Loops of the next three run over codes and lanes alike, with no branch and a constant distance between neighbouring
+# codes, so that they are compiled to vectors; each was measured.
 
 
 @njit(nogil=True, cache=True)
-def _best_cut(
-    column: NDArray[np.float64],
+def _sum_to_the_left(sums: NDArray[np.float64], size: int, missing_left: bool, left: NDArray[np.float64]) -> None:
+    """Sums on the left of each cut after a code, `left` (n_planes, size), of the sums by code of a block."""
+    for c in range(len(sums)):
+        more, own = sums[c], left[c]
+        for lane in range(LANES):
+            own[lane] = more[lane] if missing_left else 0.0
+        for i in range(size - LANES):
+            own[i + LANES] = own[i] + more[i + LANES]
+
+
+@njit(nogil=True, cache=True)
+def _any_worth(
+    left: NDArray[np.float64], size: int, total: NDArray[np.float64], l2: float, min_rows: float, reach: float
+) -> bool:
+    """Whether a cut with one output is worth more than `reach`, told without a division: most are not."""
+    n, g, h = left[0], left[1], left[_hessians_at(left)]
+    most, all_g, all_h = total[0] - min_rows, total[1], total[2] + l2
+    hits = 0
+    for i in range(size):
+        rest = all_g - g[i]
+        own_h, rest_h = h[i] + l2, all_h - h[i]
+        over = g[i] * g[i] * rest_h + rest * rest * own_h > reach * (own_h * rest_h)
+        hits += over & (n[i] >= min_rows) & (n[i] <= most)
+    return hits > 0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _worth_of_cuts(
+    left: NDArray[np.float64], size: int, total: NDArray[np.float64], l2: float, worth: NDArray[np.float64]
+) -> None:
+    """Worth of both sides of each cut together, `worth` (size,)."""
+    n_outputs, hessians_at = (len(total) - 1) // 2, _hessians_at(left)
+    for i in range(size):
+        worth[i] = 0.0
+    for k in range(n_outputs):
+        g, h = left[1 + k], left[hessians_at + k]
+        all_g, all_h = total[1 + k], total[1 + n_outputs + k] + l2
+        for i in range(size):
+            rest = all_g - g[i]
+            own_h, rest_h = h[i] + l2, all_h - h[i]
+            worth[i] += (g[i] * g[i] * rest_h + rest * rest * own_h) / (own_h * rest_h)
+
+
+@njit(nogil=True, cache=True)
+def _cut_of_numbers(
+    sums: NDArray[np.float64],
+    n_codes: int,
     total: NDArray[np.float64],
     parent: float,
     l2: float,
     min_rows: float,
     best: float,
-) -> tuple[float, int, int]:
-    """Gain of the best cut of a column of numbers with one output, its last code on the left, and where missing goes.
+    goes_left: NDArray[np.bool_],
+    left: NDArray[np.float64],
+    worth: NDArray[np.float64],
+) -> tuple[float, int]:
+    """Gain of the best cut of a block of numbers and its lane; `best` and -1 if none gains more.
 
-    No cut (code -1) unless it gains more than `best`; code 0 parts missing values from all others.
+    Missing values, code 0, are tried on either side; where there are any, the cut after the last code parts them from
+    all others.
     """
-    n, g, h = 0.0, 0.0, 0.0
-    missing, missing_g, missing_h = column[0, 0], column[0, 1], column[0, 2]
-    all_n, all_g, all_h = total[0], total[1], total[2]
-    cut, side = -1, 0
-    reach = NEARLY * (best + parent)
-    for b in range(1, len(column) - 1):  # codes without rows gain no more than those before: not worth a branch
-        n += column[b, 0]
-        g += column[b, 1]
-        h += column[b, 2]
-        if all_n - n < min_rows:
-            break
-        if n >= min_rows and _may_gain(g, h, all_g, all_h, l2, reach) and column[b, 0] > 0.0:
-            gain = g * g / (h + l2) + (all_g - g) ** 2 / (all_h - h + l2) - parent
-            if gain > best:
-                best, cut, side = gain, b, 0
-                reach = NEARLY * (best + parent)
-        if missing > 0.0 and n + missing >= min_rows and all_n - (n + missing) >= min_rows:
-            with_g, with_h = g + missing_g, h + missing_h
-            if not _may_gain(with_g, with_h, all_g, all_h, l2, reach) or column[b, 0] == 0.0:
-                continue
-            gain = with_g * with_g / (with_h + l2) + (all_g - with_g) ** 2 / (all_h - with_h + l2) - parent
-            if gain > best:
-                best, cut, side = gain, b, 1
-                reach = NEARLY * (best + parent)
-    if missing >= min_rows and all_n - missing >= min_rows:
-        gain = missing_g * missing_g / (missing_h + l2) + (all_g - missing_g) ** 2 / (all_h - missing_h + l2) - parent
-        if gain > best:
-            best, cut, side = gain, 0, 1
-    return best, cut, side
+    size = n_codes * LANES
+    n_missing = 0.0
+    for lane in range(LANES):
+        n_missing += sums[0, lane]
+    found, n, most = -1, left[0], total[0] - min_rows
+    for way in range(2 if n_missing > 0.0 else 1):
+        _sum_to_the_left(sums, size, way == 1, left)
+        if len(total) == 3 and not _any_worth(left, size, total, l2, min_rows, NEARLY * (best + parent)):
+            continue
+        _worth_of_cuts(left, size, total, l2, worth)
+        cut = -1
+        for i in range(size):
+            if worth[i] - parent > best and min_rows <= n[i] <= most:
+                best, found, cut = worth[i] - parent, i % LANES, i // LANES
+        if cut >= 0:
+            goes_left[:] = False
+            goes_left[1 : cut + 1] = True
+            goes_left[0] = way == 1
+    return best, found
 
 
 @njit(nogil=True, cache=True)
-def _split_of_column(
-    column: NDArray[np.float64],
-    categorical: bool,
+def _split_of_categories(
+    sums: NDArray[np.float64],
+    lane: int,
+    n_codes: int,
     total: NDArray[np.float64],
     parent: float,
     l2: float,
@@ -205,102 +277,100 @@ def _split_of_column(
     smooth: float,
     best: float,
     goes_left: NDArray[np.bool_],
-    spare: NDArray[np.float64],
     order: NDArray[np.int64],
 ) -> float:
-    """Gain of the best split of a node by a column, or `best` if none gains more.
+    """Gain of the best split of a node by a column of categories, or `best` if none gains more.
 
-    Where one does, `goes_left` (256,) says where each code goes. `spare` (4, 1 + 2 outputs) and `order` (256,) are
-    written over. Categories are put in the order of their mean gradient in the node, and some at either end are cut
-    off: at most `MAX_TOGETHER`, `min_group` rows for each cut, of categories of at least `min_level` rows.
+    Categories are put in the order of their mean gradient in the node, and some at either end are cut off: at most
+    `MAX_TOGETHER`, `min_group` rows for each cut, of categories of at least `min_level` rows.
     """
-    width = column.shape[1]
-    n_outputs = (width - 1) // 2
-    left, right, with_missing, without = spare[0], spare[1], spare[2], spare[3]
-    if categorical:
-        min_group = 5.0 * min_rows
-        min_level = 0.5 * min_rows
-        n_present = 0
-        for b in range(len(column)):
-            if column[b, 0] >= min_level:
-                order[n_present] = b
-                n_present += 1
-        if n_present < 1:
-            return best
-        main, spread = 0, -1.0
-        for k in range(n_outputs):
-            found = 0.0
-            for i in range(n_present):
-                cell = column[order[i]]
-                found += cell[1 + k] ** 2 / (cell[1 + n_outputs + k] + smooth)
-            if found > spread:
-                main, spread = k, found
-        means = np.empty(n_present)
+    width = len(total)
+    n_outputs, hessians_at = (width - 1) // 2, _hessians_at(sums)
+    left, right = np.zeros(width), np.zeros(width)
+    min_group = 5.0 * min_rows
+    min_level = 0.5 * min_rows
+    n_present = 0
+    for b in range(n_codes):
+        if sums[0, b * LANES + lane] >= min_level:
+            order[n_present] = b
+            n_present += 1
+    if n_present < 1:
+        return best
+    main, spread = 0, -1.0
+    for k in range(n_outputs):
+        found = 0.0
         for i in range(n_present):
-            cell = column[order[i]]
-            means[i] = cell[1 + main] / (cell[1 + n_outputs + main] + smooth)
-        sorted_codes = order[:n_present][np.argsort(means, kind="mergesort")]
-        for way in range(2):  # some categories of the lowest, or of the highest means against all others
-            left[:] = 0.0
-            since = 0.0
-            for i in range(min(n_present, MAX_TOGETHER)):
-                cell = column[sorted_codes[i if way == 0 else n_present - 1 - i]]
-                left += cell
-                since += cell[0]
-                if left[0] < min_rows or since < min_group:
-                    continue
-                if total[0] - left[0] < max(min_rows, min_group):
-                    break
-                since = 0.0
-                for c in range(width):
-                    right[c] = total[c] - left[c]
-                gain = _worth(left, n_outputs, l2 + smooth) + _worth(right, n_outputs, l2 + smooth) - parent
-                if gain > best:
-                    best = gain
-                    goes_left[:] = False
-                    for a in range(i + 1):
-                        goes_left[sorted_codes[a if way == 0 else n_present - 1 - a]] = True
-        return best
-    if n_outputs == 1:
-        gain, cut, side = _best_cut(column, total, parent, l2, min_rows, best)
-        if cut >= 0:
-            best = gain
-            goes_left[:] = False
-            goes_left[1 : cut + 1] = True
-            goes_left[0] = side == 1
-        return best
-    missing = column[0]
-    left[:] = 0.0
-    for b in range(1, len(column) - 1):
-        if column[b, 0] == 0.0:
-            continue
-        left += column[b]
-        for way in range(2 if missing[0] > 0.0 else 1):
-            for c in range(width):
-                with_missing[c] = left[c] + way * missing[c]
-                without[c] = total[c] - with_missing[c]
-            if with_missing[0] < min_rows or without[0] < min_rows:
+            at = order[i] * LANES + lane
+            found += sums[1 + k, at] ** 2 / (sums[hessians_at + k, at] + smooth)
+        if found > spread:
+            main, spread = k, found
+    means = np.empty(n_present)
+    for i in range(n_present):
+        at = order[i] * LANES + lane
+        means[i] = sums[1 + main, at] / (sums[hessians_at + main, at] + smooth)
+    sorted_codes = order[:n_present][np.argsort(means, kind="mergesort")]
+    for way in range(2):  # some categories of the lowest, or of the highest means against all others
+        left[:] = 0.0
+        since = 0.0
+        for i in range(min(n_present, MAX_TOGETHER)):
+            at = sorted_codes[i if way == 0 else n_present - 1 - i] * LANES + lane
+            for c in range(1 + n_outputs):
+                left[c] += sums[c, at]
+            for k in range(n_outputs):
+                left[1 + n_outputs + k] += sums[hessians_at + k, at]
+            since += sums[0, at]
+            if left[0] < min_rows or since < min_group:
                 continue
-            gain = _worth(with_missing, n_outputs, l2) + _worth(without, n_outputs, l2) - parent
+            if total[0] - left[0] < max(min_rows, min_group):
+                break
+            since = 0.0
+            for c in range(width):
+                right[c] = total[c] - left[c]
+            gain = _worth(left, n_outputs, l2 + smooth) + _worth(right, n_outputs, l2 + smooth) - parent
             if gain > best:
                 best = gain
                 goes_left[:] = False
-                goes_left[1 : b + 1] = True
-                goes_left[0] = way == 1
-    if missing[0] >= min_rows and total[0] - missing[0] >= min_rows:
-        for c in range(width):
-            without[c] = total[c] - missing[c]
-        gain = _worth(missing, n_outputs, l2) + _worth(without, n_outputs, l2) - parent
-        if gain > best:
-            best = gain
-            goes_left[:] = False
-            goes_left[0] = True
+                for a in range(i + 1):
+                    goes_left[sorted_codes[a if way == 0 else n_present - 1 - a]] = True
     return best
 
 
 @njit(nogil=True, cache=True)
+def _split_of_block(
+    sums: NDArray[np.float64],
+    categorical: bool,
+    n_lanes: int,
+    n_codes: int,
+    total: NDArray[np.float64],
+    parent: float,
+    l2: float,
+    min_rows: float,
+    smooth: float,
+    best: float,
+    goes_left: NDArray[np.bool_],
+    left: NDArray[np.float64],
+    worth: NDArray[np.float64],
+    order: NDArray[np.int64],
+) -> tuple[float, int]:
+    """Gain of the best split of a node by the columns of a block and the lane of its column.
+
+    `best` and -1 if none gains more; else `goes_left` (256,) says where each code goes. `left`, `worth` and `order` are
+    written over.
+    """
+    if not categorical:
+        return _cut_of_numbers(sums, n_codes, total, parent, l2, min_rows, best, goes_left, left, worth)
+    found = -1
+    for lane in range(n_lanes):
+        gain = _split_of_categories(sums, lane, n_codes, total, parent, l2, min_rows, smooth, best, goes_left, order)
+        if gain > best:
+            best, found = gain, lane
+    return best, found
+
+
+@njit(nogil=True, cache=True)
 def boost(
-    codes: NDArray[np.uint8],
+    blocks: NDArray[np.uint8],
+    n_lanes: NDArray[np.int64],
     n_codes: NDArray[np.int64],
     categorical: NDArray[np.bool_],
     y: NDArray[np.float64],
@@ -324,10 +394,12 @@ def boost(
 
     Parameters
     ----------
-    codes : ndarray of shape (m, n), uint8
-        Code 0 is missing; rows from `n_train` on are held out.
-    n_codes : ndarray of shape (m,), int64
-    categorical : ndarray of shape (m,), bool
+    blocks : ndarray of shape (n_blocks, n, LANES), uint8
+        Codes of `LANES` columns side by side, all of numbers or all of categories; 0 is missing. Rows from `n_train` on
+        are held out. Trees call a column ``block * LANES + lane``.
+    n_lanes, n_codes : ndarray of shape (n_blocks,), int64
+        Number of columns, and of codes of the column with most.
+    categorical : ndarray of shape (n_blocks,), bool
     y : ndarray of shape (n,)
         Numbers, 0 and 1, or classes 0, 1, ...
     scores : ndarray of shape (n, n_outputs)
@@ -347,7 +419,7 @@ def boost(
         Out: the codes that go left.
     value : ndarray of shape (n_trees, 2 max_leaves - 1, n_outputs)
         Out: what a leaf adds.
-    importance : ndarray of shape (m,)
+    importance : ndarray of shape (n_blocks * LANES,)
         Out: gains by column, summed over the trees that count.
 
     Returns
@@ -357,23 +429,25 @@ def boost(
     n_best : int
         Number of trees to the least loss.
     """
-    m, n = codes.shape
+    n_blocks, n = blocks.shape[:2]
     n_outputs = scores.shape[1]
     width = 1 + 2 * n_outputs
+    n_planes = 2 if loss == SQUARED else width
     gradient, hessian = np.empty((n_train, n_outputs)), np.empty((n_train, n_outputs))
-    offsets = np.zeros(m + 1, dtype=np.int64)
-    for j in range(m):
-        offsets[j + 1] = offsets[j] + n_codes[j]
-    cells = np.empty((max_leaves, offsets[m] * width))
+    offsets, sizes = np.zeros(n_blocks + 1, dtype=np.int64), (n_codes + 1) * LANES  # apart by no power of 2
+    for j in range(n_blocks):
+        offsets[j + 1] = offsets[j] + sizes[j] * n_planes
+    cells = np.empty((max_leaves, offsets[n_blocks]))
     rows, buffer = np.empty(n_train, dtype=np.int64), np.empty(n_train, dtype=np.int64)
     first, last = np.empty(max_leaves, dtype=np.int64), np.empty(max_leaves, dtype=np.int64)
     node_of, place = np.empty(max_leaves, dtype=np.int64), np.empty(max_leaves, dtype=np.int64)
     penalty = np.empty(max_leaves)
     totals = np.empty((max_leaves, width))
     gains, columns = np.empty(max_leaves), np.empty(max_leaves, dtype=np.int64)
-    spare, order = np.empty((4, width)), np.empty(N_CODES, dtype=np.int64)
+    most = (n_codes.max() + 1) * LANES
+    spare, worth, order = np.empty((n_planes, most)), np.empty(most), np.empty(N_CODES, dtype=np.int64)
     ways = np.empty((max_leaves, N_CODES), dtype=np.bool_)
-    gained = np.zeros((max(patience, 1) + 1, m))  # of the trees since the best one
+    gained = np.zeros((max(patience, 1) + 1, n_blocks * LANES))  # of the trees since the best one
     start = mean_loss(loss, y, scores, n_train, n)
     best, n_best = start, 0
     least = 1e-12 * start  # of a gain: of targets in small units, too
@@ -388,14 +462,27 @@ def boost(
         column[t, 0] = -1
         _sum_of_rows(rows, 0, n_train, gradient, hessian, totals[0])
         gains[0], root_worth = 0.0, _worth(totals[0], n_outputs, l2)
-        for j in range(m):
-            own = cells[0][offsets[j] * width : offsets[j + 1] * width].reshape(n_codes[j], width)
-            _sum_by_code(codes[j], rows, 0, n_train, gradient, hessian, own)
-            gain = _split_of_column(
-                own, categorical[j], totals[0], root_worth, l2, min_rows, smooth, gains[0], ways[0], spare, order
+        for j in range(n_blocks):
+            own = cells[0][offsets[j] : offsets[j + 1]].reshape(n_planes, sizes[j])
+            _sum_by_code(blocks[j], n_lanes[j], rows, 0, n_train, gradient, hessian, own)
+            gains[0], lane = _split_of_block(
+                own,
+                categorical[j],
+                n_lanes[j],
+                n_codes[j],
+                totals[0],
+                root_worth,
+                l2,
+                min_rows,
+                smooth,
+                gains[0],
+                ways[0],
+                spare,
+                worth,
+                order,
             )
-            if gain > gains[0]:
-                gains[0], columns[0] = gain, j
+            if lane >= 0:
+                columns[0] = j * LANES + lane
         while n_leaves < max_leaves:
             leaf = 0
             for i in range(1, n_leaves):
@@ -403,10 +490,11 @@ def boost(
                     leaf = i
             if gains[leaf] <= least:
                 break
-            j = columns[leaf]
-            pending[j] += gains[leaf]
+            split = columns[leaf]
+            block, lane = split // LANES, split % LANES
+            pending[split] += gains[leaf]
             parent = node_of[leaf]
-            column[t, parent] = j
+            column[t, parent] = split
             left[t, parent] = n_nodes
             goes_left[t, parent] = ways[leaf]
             column[t, n_nodes] = -1
@@ -415,19 +503,18 @@ def boost(
             low, n_right = a, 0
             for i in range(a, z):
                 r = rows[i]
-                if ways[leaf, codes[j, r]]:
-                    rows[low] = r
-                    low += 1
-                else:
-                    buffer[n_right] = r
-                    n_right += 1
+                goes = int(ways[leaf, blocks[block, r, lane]])
+                rows[low] = r  # to both sides, and the next over the one that is wrong: cheaper than a branch
+                buffer[n_right] = r
+                low += goes
+                n_right += 1 - goes
             rows[low:z] = buffer[:n_right]
             new = n_leaves
             n_leaves += 1
             first[new], last[new], node_of[new] = low, z, n_nodes + 1
             last[leaf], node_of[leaf] = low, n_nodes
             n_nodes += 2
-            penalty[leaf] = penalty[new] = l2 + smooth if categorical[j] else l2
+            penalty[leaf] = penalty[new] = l2 + smooth if categorical[block] else l2
             small, large = (leaf, new) if low - a <= z - low else (new, leaf)
             # of the smaller child sums are taken; the larger keeps its parent's place, less those
             place[large], place[small] = place[leaf], new
@@ -441,16 +528,20 @@ def boost(
                 continue
             small_worth, large_worth = _worth(totals[small], n_outputs, l2), _worth(totals[large], n_outputs, l2)
             splits_small = totals[small, 0] >= 2.0 * min_rows
-            for j in range(m):  # a column at a time, while its sums are near
-                own_flat = cells[place[small]][offsets[j] * width : offsets[j + 1] * width]
-                rest_flat = cells[place[large]][offsets[j] * width : offsets[j + 1] * width]
-                own, rest = own_flat.reshape(n_codes[j], width), rest_flat.reshape(n_codes[j], width)
-                _sum_by_code(codes[j], rows, first[small], last[small], gradient, hessian, own)
+            for j in range(n_blocks):  # a block at a time, while its sums are near
+                own_flat, rest_flat = (
+                    cells[place[small]][offsets[j] : offsets[j + 1]],
+                    cells[place[large]][offsets[j] : offsets[j + 1]],
+                )
+                own, rest = own_flat.reshape(n_planes, sizes[j]), rest_flat.reshape(n_planes, sizes[j])
+                _sum_by_code(blocks[j], n_lanes[j], rows, first[small], last[small], gradient, hessian, own)
                 for b in range(len(own_flat)):
                     rest_flat[b] -= own_flat[b]
-                gain = _split_of_column(
+                gains[large], lane = _split_of_block(
                     rest,
                     categorical[j],
+                    n_lanes[j],
+                    n_codes[j],
                     totals[large],
                     large_worth,
                     l2,
@@ -459,14 +550,17 @@ def boost(
                     gains[large],
                     ways[large],
                     spare,
+                    worth,
                     order,
                 )
-                if gain > gains[large]:
-                    gains[large], columns[large] = gain, j
+                if lane >= 0:
+                    columns[large] = j * LANES + lane
                 if splits_small:
-                    gain = _split_of_column(
+                    gains[small], lane = _split_of_block(
                         own,
                         categorical[j],
+                        n_lanes[j],
+                        n_codes[j],
                         totals[small],
                         small_worth,
                         l2,
@@ -475,10 +569,11 @@ def boost(
                         gains[small],
                         ways[small],
                         spare,
+                        worth,
                         order,
                     )
-                    if gain > gains[small]:
-                        gains[small], columns[small] = gain, j
+                    if lane >= 0:
+                        columns[small] = j * LANES + lane
         for i in range(n_leaves):
             node = node_of[i]
             for k in range(n_outputs):
@@ -489,7 +584,9 @@ def boost(
         for r in range(n_train, n):
             node = 0
             while column[t, node] >= 0:
-                node = left[t, node] + (0 if goes_left[t, node, codes[column[t, node], r]] else 1)
+                split = column[t, node]
+                code = blocks[split // LANES, r, split % LANES]
+                node = left[t, node] + (0 if goes_left[t, node, code] else 1)
             for k in range(n_outputs):
                 scores[r, k] += value[t, node, k]
         now = mean_loss(loss, y, scores, n_train, n)
@@ -500,6 +597,61 @@ def boost(
         elif t + 1 - n_best >= patience or n_leaves == 1:
             break
     return start, best, n_best
+
+
+@njit(nogil=True, cache=True)
+def gains(
+    blocks: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    n_lanes: NDArray[np.int64],
+    n_codes: NDArray[np.int64],
+    categorical: NDArray[np.bool_],
+    y: NDArray[np.float64],
+    init: NDArray[np.float64],
+    n_train: int,
+    loss: int,
+    n_trees: int,
+    max_leaves: int,
+    learning_rate: float,
+    patience: int,
+    min_rows: float,
+    l2: float,
+    smooth: float,
+) -> NDArray[np.float64]:
+    """How far trees on each set of blocks, ``blocks[starts[s] : starts[s + 1]]``, lower the held-out loss; see `boost`.
+
+    One call for many sets: threads that have little to do in between hinder each other by Python's lock.
+    """
+    n_sets, n_nodes = len(starts) - 1, 2 * max_leaves - 1
+    column, left = np.full((n_trees, n_nodes), -1, dtype=np.int32), np.empty((n_trees, n_nodes), dtype=np.int32)
+    goes_left = np.empty((n_trees, n_nodes, N_CODES), dtype=np.bool_)
+    value, out = np.empty((n_trees, n_nodes, init.shape[1])), np.empty(n_sets)
+    for s in range(n_sets):
+        first, last = starts[s], starts[s + 1]
+        start, best, _ = boost(
+            blocks[first:last],
+            n_lanes[first:last],
+            n_codes[first:last],
+            categorical[first:last],
+            y,
+            init.copy(),
+            n_train,
+            loss,
+            n_trees,
+            max_leaves,
+            learning_rate,
+            patience,
+            min_rows,
+            l2,
+            smooth,
+            column,
+            left,
+            goes_left,
+            value,
+            np.zeros((last - first) * LANES),
+        )
+        out[s] = start - best
+    return out
 
 
 @njit(nogil=True, cache=True)

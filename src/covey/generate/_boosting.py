@@ -57,14 +57,27 @@ class Coder:
                 order = np.argsort(-counts, kind="stable")
                 lookup[order] = np.minimum(np.arange(len(counts)), MAX_LEVELS) + 1
             return cls(np.empty(0), np.where(counts > 0, lookup, 0).astype(np.uint8))
-        if len(present) > _SAMPLE:
-            present = present[:: len(present) // _SAMPLE]
-        present = np.sort(present)
-        if not len(present):
-            return cls(np.empty(0))
-        at = (np.arange(1, MAX_BINS) / MAX_BINS * len(present)).astype(np.int64)
-        edges = np.unique(present[at])
-        return cls(edges[edges > present[0]])
+        return cls.of_numbers(present[None])[0]
+
+    @classmethod
+    def of_numbers(cls, values: Array) -> list[Coder]:
+        """The bins of each row of numbers, as `learn` makes them; shape (n_columns, n_rows)."""
+        n = values.shape[1]
+        if n > _SAMPLE:
+            sampled = [row[~np.isnan(row)] for row in values]
+            sampled = [row[:: max(1, len(row) // _SAMPLE)] for row in sampled]
+            return [coder for row in sampled for coder in cls._of_sorted(np.sort(row)[None])]
+        return cls._of_sorted(np.sort(values, axis=1))
+
+    @classmethod
+    def _of_sorted(cls, values: Array) -> list[Coder]:
+        n, places = values.shape[1], np.arange(1, MAX_BINS) / MAX_BINS
+        if not n:
+            return [cls(np.empty(0)) for _ in values]
+        n_present = n - np.count_nonzero(np.isnan(values), axis=1)
+        edges = np.take_along_axis(values, (places * n_present[:, None]).astype(np.int64), axis=1)
+        rising = np.diff(edges, axis=1, prepend=values[:, :1]) > 0  # of missing values alone, none
+        return [cls(row[kept]) for row, kept in zip(edges, rising)]
 
     def __call__(self, values: Array) -> Coded:
         """Codes of rows; a category that training rows did not have counts as missing."""
@@ -154,17 +167,18 @@ def grow(
     patience : int
         Trees without a lower held-out loss before it stops.
     """
-    codes = np.array([column.codes for column in columns])
+    blocks = _Blocks.of([columns])
     n_nodes, n_outputs = 2 * max_leaves - 1, problem.init.shape[1]
     column = np.full((n_trees, n_nodes), -1, dtype=np.int32)
     left = np.empty((n_trees, n_nodes), dtype=np.int32)
     goes_left = np.empty((n_trees, n_nodes, kernels.N_CODES), dtype=np.bool_)
     value = np.empty((n_trees, n_nodes, n_outputs))
-    importance = np.zeros(len(columns))
+    importance = np.zeros(blocks.columns.size)
     start, best, n_best = kernels.boost(
-        codes,
-        np.array([column.n_codes for column in columns], dtype=np.int64),
-        np.array([column.categorical for column in columns]),
+        blocks.codes,
+        blocks.n_lanes,
+        blocks.n_codes,
+        blocks.categorical,
         problem.y,
         np.array(problem.init, order="C"),
         problem.n_train,
@@ -182,7 +196,94 @@ def grow(
         value,
         importance,
     )
-    return Trees(column[:n_best], left[:n_best], goes_left[:n_best], value[:n_best], importance, start, best)
+    called = blocks.columns.ravel()
+    by_column = np.empty(len(columns))
+    by_column[called[called >= 0]] = importance[called >= 0]
+    used = np.append(called, -1)[column[:n_best]].astype(np.int32)
+    return Trees(used, left[:n_best], goes_left[:n_best], value[:n_best], by_column, start, best)
+
+
+def gains(
+    sets: Sequence[Sequence[Coded]],
+    problem: Problem,
+    n_trees: int = 100,
+    max_leaves: int = 16,
+    learning_rate: float = 0.1,
+    patience: int = 3,
+    l2: float = 1.0,
+) -> Array:
+    """How far the trees that `grow` makes of each set of columns lower the held-out loss, shape (n_sets,)."""
+    if not len(sets):
+        return np.empty(0)
+    blocks = _Blocks.of(sets)
+    return kernels.gains(
+        blocks.codes,
+        blocks.starts,
+        blocks.n_lanes,
+        blocks.n_codes,
+        blocks.categorical,
+        problem.y,
+        np.array(problem.init, order="C"),
+        problem.n_train,
+        problem.loss,
+        n_trees,
+        max_leaves,
+        learning_rate,
+        patience,
+        problem.min_rows,
+        l2,
+        _SMOOTH,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Blocks:
+    """Codes of sets of columns as the kernels take them: those of a kind, and of about as many codes, side by side.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_blocks, n_rows, LANES), uint8
+    columns : ndarray of shape (n_blocks, LANES), int64
+        Which column of its set; -1 for none.
+    n_codes : ndarray of shape (n_blocks,), int64
+        Of the column that has most.
+    categorical : ndarray of shape (n_blocks,), bool
+    starts : ndarray of shape (n_sets + 1,), int64
+        First block of each set.
+    """
+
+    codes: NDArray[np.uint8]
+    columns: NDArray[np.int64]
+    n_codes: NDArray[np.int64]
+    categorical: NDArray[np.bool_]
+    starts: NDArray[np.int64]
+
+    @property
+    def n_lanes(self) -> NDArray[np.int64]:
+        """Number of columns of each block."""
+        return (self.columns >= 0).sum(axis=1)
+
+    @classmethod
+    def of(cls, sets: Sequence[Sequence[Coded]]) -> _Blocks:
+        """The blocks of each set of columns, of the same rows."""
+        width = kernels.LANES
+        blocks: list[tuple[Sequence[Coded], list[int]]] = []
+        starts = [0]
+        for columns in sets:
+            for kind in (False, True):
+                alike = [j for j, column in enumerate(columns) if column.categorical == kind]
+                alike.sort(key=lambda j: columns[j].n_codes)
+                blocks += [(columns, alike[first : first + width]) for first in range(0, len(alike), width)]
+            starts.append(len(blocks))
+        codes = np.zeros((len(blocks), len(sets[0][0].codes), width), dtype=np.uint8)
+        places = np.full((len(blocks), width), -1, dtype=np.int64)
+        for block, (columns, members) in enumerate(blocks):
+            places[block, : len(members)] = members
+            for lane, j in enumerate(members):
+                codes[block, :, lane] = columns[j].codes
+        n_codes = np.array([columns[members[-1]].n_codes for columns, members in blocks], dtype=np.int64)
+        categorical = np.array([columns[members[0]].categorical for columns, members in blocks], dtype=bool)
+        return cls(codes, places, n_codes, categorical, np.array(starts, dtype=np.int64))
 
 
 def loss_of(task: Task, n_classes: int) -> int:

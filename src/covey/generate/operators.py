@@ -75,10 +75,14 @@ def find(known: tuple[NDArray, ...], asked: tuple[NDArray, ...]) -> Codes:
     """
     if all(a is b for a, b in zip(known, asked)):
         return np.arange(len(asked[0]))
-    place, wanted = np.zeros(len(known[0]), dtype=np.int64), np.zeros(len(asked[0]), dtype=np.int64)
-    absent = np.zeros(len(asked[0]), dtype=bool)
     if not len(known[0]):
         return np.full(len(asked[0]), -1, dtype=np.int64)
+    first, other = known[0], asked[0]
+    if len(known) == 1 and first.dtype == other.dtype == np.float64 and bool((first[1:] > first[:-1]).all()):
+        position = np.minimum(np.searchsorted(first, other), len(first) - 1)
+        return np.where(first[position] == other, position, -1)
+    place, wanted = np.zeros(len(known[0]), dtype=np.int64), np.zeros(len(asked[0]), dtype=np.int64)
+    absent = np.zeros(len(asked[0]), dtype=bool)
     for one, other in zip(known, asked):
         if one.dtype != other.dtype:
             return np.full(len(asked[0]), -1, dtype=np.int64)

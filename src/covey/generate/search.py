@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ BINARY = ("min", "max", "+", "-", "*", "/")
 BY = ("min by", "max by", "mean by", "median by", "std by", "rank by")
 OPERATORS = ("freq", *UNARY, *BINARY, *BY, "combine", "freq combine", "nunique by")
 FORMAT = "covey.generate.OpenFE 1"  # of saved features
+AT_ONCE, ROWS_AT_ONCE = 32, 1_000_000  # candidates that are made and scored together, and their values
 LEAST_BLOCK = 1000  # rows below which a block tells too little to drop a candidate
 FEW_ROWS = 5000  # below this, the joint model is grown once for each part of the rows held out
 USUAL = 128  # two to the power of it: targets that deviate so far, or so little, get other units for the search
@@ -249,23 +250,37 @@ class FeatureBoostScorer(BaseEstimator):
         self, candidate: Coded, columns: Sequence[Coded], problem: Problem, without: float | None = None
     ) -> float:
         """The score; `without` is the gain of the columns alone where it is known already."""
-        given = [candidate, *columns] if self.with_columns else [candidate]
-        found = self.gain(given, problem)
-        if not (self.beyond_columns and self.with_columns):
+        return float(self.scores([candidate], [columns], problem, [without])[0])
+
+    def scores(
+        self,
+        candidates: Sequence[Coded],
+        columns: Sequence[Sequence[Coded]],
+        problem: Problem,
+        without: Sequence[float | None],
+    ) -> Array:
+        """The scores of several candidates, shape (n_candidates,)."""
+        if not self.with_columns:
+            return self.gains([[candidate] for candidate in candidates], problem)
+        found = self.gains([[candidate, *own] for candidate, own in zip(candidates, columns)], problem)
+        if not self.beyond_columns:
             return found
-        return found - (self.gain(columns, problem) if without is None else without)
+        alone = [self.gain(own, problem) if known is None else known for own, known in zip(columns, without)]
+        return found - np.array(alone)
 
     def gain(self, columns: Sequence[Coded], problem: Problem) -> float:
         """Loss at the start less the least held-out loss of trees on the columns; 0 or more."""
+        return float(self.gains([columns], problem)[0])
+
+    def gains(self, sets: Sequence[Sequence[Coded]], problem: Problem) -> Array:
+        """`gain` of each set of columns, shape (n_sets,)."""
         if self.booster == "trees":
             settings = (self.n_trees, self.max_leaves, self.learning_rate, self.patience)
-            trees = boosting.grow(columns, problem, *settings)
-            return trees.start_loss - trees.best_loss
-        if self.booster == "lightgbm":
-            return _lightgbm_gain(self, columns, problem)
-        if self.booster == "sklearn":
-            return _sklearn_gain(self, columns, problem)
-        raise ValueError(f"booster must be 'trees', 'lightgbm' or 'sklearn', not {self.booster!r}")
+            return boosting.gains(sets, problem, *settings)
+        if self.booster not in ("lightgbm", "sklearn"):
+            raise ValueError(f"booster must be 'trees', 'lightgbm' or 'sklearn', not {self.booster!r}")
+        gain = _lightgbm_gain if self.booster == "lightgbm" else _sklearn_gain
+        return np.array([gain(self, columns, problem) for columns in sets])
 
 
 def _lightgbm_gain(scorer: FeatureBoostScorer, columns: Sequence[Coded], problem: Problem) -> float:
@@ -367,24 +382,35 @@ class _Block(SomeRows):
         learned = definition.fit("missing", *seen, *expression.parameters)
         return definition.apply(learned, *arguments, *expression.parameters)
 
-    def coded(self, expression: Expression) -> Coded:
-        """An expression as the trees take it."""
-        n = self.problem.n_train
-        if self._is_category(expression):
-            codes = self.groups(expression).codes
-            values = np.where(codes < 0, np.nan, codes.astype(np.float64))
-            return Coder.learn(values[:n], True)(values)
-        values = np.broadcast_to(self.numbers(expression), len(self.problem.y))
-        return Coder.learn(values[:n], False)(values)
+    def coded(self, expressions: Sequence[Expression]) -> list[Coded]:
+        """Expressions as the trees take them."""
+        n, n_rows = self.problem.n_train, len(self.problem.y)
+        numbers = [j for j, e in enumerate(expressions) if not self._is_category(e)]
+        values = np.empty((len(numbers), n_rows))
+        for row, j in zip(values, numbers):
+            row[:] = self.numbers(expressions[j])
+        coders = iter(zip(Coder.of_numbers(values[:, :n]), values))
+        known = set(numbers)
+        found = []
+        for j, expression in enumerate(expressions):
+            if j in known:
+                coder, of_rows = next(coders)
+            else:
+                codes = self.groups(expression).codes
+                of_rows = np.where(codes < 0, np.nan, codes.astype(np.float64))
+                coder = Coder.learn(of_rows[:n], True)
+            found.append(coder(of_rows))
+        return found
 
     def column_coded(self, name: str) -> Coded:
         """A column as the trees take it, made once."""
         if name not in self._coded:
-            self._coded[name] = self.coded(Variable(name))
+            (self._coded[name],) = self.coded([Variable(name)])
         return self._coded[name]
 
 
 Scorer = Callable[..., float]
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, eq=False)
@@ -421,6 +447,12 @@ class Search:
         problem = Problem(self.y[rows], np.ascontiguousarray(self.init[rows]), len(train), self.loss)
         return _Block(self.values, rows, problem)
 
+    def map_some(self, function: Callable[[Sequence[Expression]], R], expressions: Sequence[Expression]) -> list[R]:
+        """`function` of a few expressions at a time, as many as take little memory and leave each worker some."""
+        share = -(-len(expressions) // self.engine.n_workers)
+        size = max(1, min(AT_ONCE, ROWS_AT_ONCE // len(self.y), share))
+        return self.engine.map(function, [expressions[i : i + size] for i in range(0, len(expressions), size)])
+
     def rotations(self) -> list[Search]:
         """This search, and of few rows those with the other parts of equal size held out."""
         n, size = len(self.y), len(self.valid)
@@ -449,10 +481,12 @@ def order_digest(column: Coded) -> bytes:
     (True, False)
     """
     values = column.values[:: max(1, len(column.values) // 4096)]
-    distinct, ranks = np.unique(values, return_inverse=True)
-    missing = np.isnan(values)
+    order, missing = np.argsort(values), np.isnan(values)
+    rising = values[order]
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[order] = np.cumsum(np.append(False, rising[1:] != rising[:-1]))
     if not column.categorical:
-        last = int(np.count_nonzero(~np.isnan(distinct))) - 1
+        last = int(ranks[~missing].max(initial=-1))
         seen = np.flatnonzero(~missing & (2 * ranks != last))
         if len(seen) and 2 * ranks[seen[0]] > last:
             ranks = last - ranks
@@ -462,30 +496,36 @@ def order_digest(column: Coded) -> bytes:
 def score_candidates(search: Search, candidates: Sequence[Expression], share: float = 1.0) -> tuple[Array, list[bytes]]:
     """Score and `order_digest` of each candidate on a block; NaN for one that orders rows as its column does.
 
-    A candidate lives only while it is scored: memory is that of a few columns a worker.
+    Candidates are made and scored a few at a time: memory is that of a few columns a worker.
     """
-    block = search.block(share)
+    block, scorer = search.block(share), search.scorer
     names = dict.fromkeys(name for candidate in candidates for name in candidate.columns)
     known = {name: order_digest(block.column_coded(name)) for name in names}  # before threads share the columns
     alone: dict[tuple[str, ...], float] = {}
-    if getattr(search.scorer, "beyond_columns", False):
+    if isinstance(scorer, FeatureBoostScorer) and scorer.beyond_columns:
         sets = list(dict.fromkeys(candidate.columns for candidate in candidates))
 
         def of_columns(names: tuple[str, ...]) -> float:
-            return search.scorer.gain([block.column_coded(name) for name in names], block.problem)  # type: ignore[attr-defined]
+            return scorer.gain([block.column_coded(name) for name in names], block.problem)
 
         alone = dict(zip(sets, search.engine.map(of_columns, sets)))
 
-    def one(candidate: Expression) -> tuple[float, bytes]:
-        coded = block.coded(candidate)
-        columns = [block.column_coded(name) for name in candidate.columns]
-        digest = order_digest(coded)
-        if digest in [known[name] for name in candidate.columns]:
-            return np.nan, digest
-        return search.scorer(coded, columns, block.problem, alone.get(candidate.columns)), digest
+    def some(candidates: Sequence[Expression]) -> tuple[Array, list[bytes]]:
+        coded = block.coded(candidates)
+        digests = [order_digest(column) for column in coded]
+        scores = np.full(len(candidates), np.nan)
+        new = [i for i, e in enumerate(candidates) if digests[i] not in [known[name] for name in e.columns]]
+        given = [coded[i] for i in new]
+        columns = [[block.column_coded(name) for name in candidates[i].columns] for i in new]
+        without = [alone.get(candidates[i].columns) for i in new]
+        if isinstance(scorer, FeatureBoostScorer):
+            scores[new] = scorer.scores(given, columns, block.problem, without)
+        else:
+            scores[new] = [scorer(*each, block.problem, known) for *each, known in zip(given, columns, without)]
+        return scores, digests
 
-    found = search.engine.map(one, list(candidates))
-    return np.array([score for score, _ in found]), [digest for _, digest in found]
+    found = search.map_some(some, candidates)
+    return np.concatenate([np.empty(0), *(scores for scores, _ in found)]), [d for _, each in found for d in each]
 
 
 def successive_halving(
@@ -627,7 +667,7 @@ def _falls_of_part(
     block = part.block(1.0)
     n = block.problem.n_train
     ranked = [i for i in np.argsort(-worth, kind="stable")[: max(sizes)] if worth[i] > 0]
-    given = [block.coded(e) for e in (*map(Variable, columns), *(candidates[i] for i in ranked))]
+    given = block.coded([*map(Variable, columns), *(candidates[i] for i in ranked)])
     problem = part.from_constant(block.problem)
     seen, inside = _training_rows(given, problem)
 
@@ -645,7 +685,7 @@ def _training_rows(columns: Sequence[Coded], problem: Problem) -> tuple[Problem,
     """The training rows alone, a sixth of them held out."""
     n = problem.n_train
     inside = Problem(problem.y[:n], problem.init[:n], max(1, n - n // 6), problem.loss)
-    return inside, [replace(c, codes=c.codes[:n], values=c.values[:n]) for c in columns]
+    return inside, [Coded(c.codes[:n], c.n_codes, c.categorical, c.values[:n]) for c in columns]
 
 
 def _sizes(most: int) -> list[int]:
@@ -663,11 +703,12 @@ def _joint_worth(
 ) -> Array:
     block = search.block(1.0)
 
-    def one(expression: Expression) -> Coded:
-        coded = block.coded(expression)
-        return Coded(coded.codes, coded.n_codes, coded.categorical, np.empty(0))  # the codes are enough
+    def some(expressions: Sequence[Expression]) -> list[Coded]:
+        return [
+            Coded(c.codes, c.n_codes, c.categorical, np.empty(0)) for c in block.coded(expressions)
+        ]  # codes suffice
 
-    given = search.engine.map(one, [*candidates, *map(Variable, columns)])
+    given = [coded for each in search.map_some(some, [*candidates, *map(Variable, columns)]) for coded in each]
     problem = search.from_constant(block.problem)
     if importance == "permutation":  # rows that are held out of the search must have no say
         problem, given = _training_rows(given, problem)
