@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import covey
 from covey.engine import LocalEngine
-from covey.generate import Columns, FeatureBoostScorer, OpenFE, Variable, first_order_candidates, parse
+from covey.generate import Columns, FeatureBoostScorer, OpenFE, Variable, _boosting, first_order_candidates, parse
 from covey.generate import _boost_kernels as kernels
 from covey.generate._boosting import (
     Coded,
@@ -566,8 +566,9 @@ def test_importance_by_permutation():
     assert worth[0] > 10 * abs(worth[1])
 
 
+@pytest.mark.parametrize("few_rows_at_a_time", [False, True])
 @pytest.mark.parametrize("loss", [kernels.SQUARED, kernels.LOGISTIC, kernels.SOFTMAX])
-def test_permutation_importance_is_that_of_all_trees(loss):
+def test_permutation_importance_is_that_of_all_trees(loss, few_rows_at_a_time, monkeypatch):
     a, b, noise, problem = problem_of(loss)
     columns = [coded(a), coded(b), coded(noise)]
     trees = grow(columns, problem)
@@ -580,6 +581,8 @@ def test_permutation_importance_is_that_of_all_trees(loss):
         exchanged[j] = codes[j][order]
         losses = row_losses(problem.y[n:], trees.scores(exchanged, problem.init[n:]), loss)
         expected.append(losses.mean() - trees.best_loss)
+    if few_rows_at_a_time:
+        monkeypatch.setattr(_boosting, "_SAMPLE", 70)
     found = permutation_importance(trees, columns, problem, np.random.default_rng(3))
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
     assert expected[0] > 0

@@ -661,10 +661,11 @@ def add_trees(
     left: NDArray[np.int32],
     goes_left: NDArray[np.bool_],
     value: NDArray[np.float64],
+    which: NDArray[np.int64],
     scores: NDArray[np.float64],
 ) -> None:
-    """Add what all trees say of each row; `codes` (m, n), `scores` (n, n_outputs), trees as `boost` leaves them."""
-    for t in range(column.shape[0]):
+    """Add what some trees say of each row; `codes` (m, n), `scores` (n, n_outputs), trees as `boost` leaves them."""
+    for t in which:
         for r in range(codes.shape[1]):
             node = 0
             while column[t, node] >= 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -129,21 +129,11 @@ class Trees:
     start_loss: float
     best_loss: float
 
-    def of_column(self, j: int) -> Trees:
-        """The trees that split by a column."""
-        used = np.flatnonzero((self.column == j).any(axis=1))
-        return replace(
-            self,
-            column=self.column[used],
-            left=self.left[used],
-            goes_left=self.goes_left[used],
-            value=self.value[used],
-        )
-
-    def scores(self, codes: NDArray[np.uint8], init: Array) -> Array:
-        """Scores of rows, shape (n_rows, n_outputs); `codes` is (n_columns, n_rows)."""
+    def scores(self, codes: NDArray[np.uint8], init: Array, which: NDArray[np.int64] | None = None) -> Array:
+        """Scores of rows by all trees or some, shape (n_rows, n_outputs); `codes` is (n_columns, n_rows)."""
         out = np.array(init, dtype=np.float64, order="C")
-        kernels.add_trees(codes, self.column, self.left, self.goes_left, self.value, out)
+        which = np.arange(len(self.column)) if which is None else which
+        kernels.add_trees(codes, self.column, self.left, self.goes_left, self.value, which, out)
         return out
 
 
@@ -411,19 +401,23 @@ def row_losses(y: Array, scores: Array, loss: int) -> Array:
 
 def permutation_importance(trees: Trees, columns: Sequence[Coded], problem: Problem, rng: np.random.Generator) -> Array:
     """How much the held-out loss grows when a column's held-out rows are exchanged; 0 for columns of no split."""
-    first, n = problem.n_train, len(problem.y)
-    codes = np.array([column.codes[first:] for column in columns])
-    y, init = problem.y[first:], problem.init[first:]
-    nothing = np.zeros_like(init)
-    fitted = trees.scores(codes, init)
+    first, n = problem.n_train, len(problem.y) - problem.n_train
+    order = rng.permutation(n)
+    used = {int(j): np.flatnonzero((trees.column == j).any(axis=1)) for j in np.flatnonzero(trees.importance > 0)}
+    total = np.zeros(len(columns))
+    for start in range(0, n, _SAMPLE):  # what each tree says of each row is held
+        rows = slice(start, min(start + _SAMPLE, n))
+        there = slice(first + rows.start, first + rows.stop)
+        y, nothing = problem.y[there], np.zeros_like(problem.init[there])
+        codes = np.array([column.codes[there] for column in columns])
+        own = np.array([trees.scores(codes, nothing, np.array([t])) for t in range(len(trees.column))])
+        fitted = problem.init[there] + own.sum(axis=0)
+        for j, concerned in used.items():
+            kept = codes[j].copy()
+            codes[j] = columns[j].codes[first:][order[rows]]
+            exchanged = trees.scores(codes, fitted - own[concerned].sum(axis=0), concerned)
+            codes[j] = kept
+            total[j] += len(y) * kernels.mean_loss(problem.loss, y, exchanged, 0, len(y))
     out = np.zeros(len(columns))
-    order = rng.permutation(n - first)
-    for j in np.flatnonzero(trees.importance > 0):
-        concerned = trees.of_column(int(j))
-        exchanged = fitted - concerned.scores(codes, nothing)
-        kept = codes[j].copy()
-        codes[j] = kept[order]
-        exchanged += concerned.scores(codes, nothing)
-        codes[j] = kept
-        out[j] = kernels.mean_loss(problem.loss, y, exchanged, 0, n - first) - trees.best_loss
+    out[list(used)] = total[list(used)] / n - trees.best_loss
     return out

@@ -652,7 +652,10 @@ def held_out_falls(
     Nadeau and Bengio (2003), Inference for the Generalization Error. Machine Learning 52, 239-281.
     """
     parts = search.rotations()
-    falls = [_falls_of_part(part, candidates, columns, worth, sizes) for part, worth in zip(parts, worths)]
+    held = [_held_out(part, candidates, columns, worth, max(sizes)) for part, worth in zip(parts, worths)]
+    tasks = [(k, size) for size in (*sorted(sizes, reverse=True), 0) for k in range(len(parts))]  # the longest first
+    losses = dict(zip(tasks, search.engine.map(lambda task: held[task[0]](task[1]), tasks)))
+    falls = [[losses[k, 0] - losses[k, size] for size in sizes] for k in range(len(parts))]
     rows = np.concatenate(falls, axis=1)
     low, high = np.quantile(rows, [TAIL, 1.0 - TAIL], axis=1, keepdims=True)
     rows = np.clip(rows, low, high)
@@ -660,13 +663,13 @@ def held_out_falls(
     return rows.mean(axis=1), rows.std(axis=1) * np.sqrt(shared / rows.shape[1])
 
 
-def _falls_of_part(
-    part: Search, candidates: Sequence[Expression], columns: Sequence[str], worth: Array, sizes: Sequence[int]
-) -> Array:
-    """By how much each held-out row's loss falls, shape (n_sizes, n_held_out)."""
+def _held_out(
+    part: Search, candidates: Sequence[Expression], columns: Sequence[str], worth: Array, most: int
+) -> Callable[[int], Array]:
+    """Loss of each held-out row by trees on the columns and as many of the best candidates as are asked for."""
     block = part.block(1.0)
     n = block.problem.n_train
-    ranked = [i for i in np.argsort(-worth, kind="stable")[: max(sizes)] if worth[i] > 0]
+    ranked = [i for i in np.argsort(-worth, kind="stable")[:most] if worth[i] > 0]
     given = block.coded([*map(Variable, columns), *(candidates[i] for i in ranked)])
     problem = part.from_constant(block.problem)
     seen, inside = _training_rows(given, problem)
@@ -677,8 +680,7 @@ def _falls_of_part(
         scores = trees.scores(np.array([c.codes[n:] for c in used]), problem.init[n:])
         return boosting.row_losses(problem.y[n:], scores, problem.loss)
 
-    before, *after = part.engine.map(losses, [0, *sizes])
-    return np.array([before - now for now in after])
+    return losses
 
 
 def _training_rows(columns: Sequence[Coded], problem: Problem) -> tuple[Problem, list[Coded]]:
