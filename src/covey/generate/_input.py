@@ -12,14 +12,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import assert_all_finite, column_or_1d, validate_data
+from sklearn.utils.validation import assert_all_finite, validate_data
 
-from covey.table import Column, FeatureTable, read
-from covey.table._infer import clean_names, is_absent
+from covey.table import FeatureTable, are_classes, clean_names, read, target_values
 
 Array = NDArray[np.float64]
-
-MAX_CLASSES = 20  # whole numbers of more distinct values than this are numbers, not classes
 
 
 def checked(estimator: Any, X: Any, reset: bool) -> Any:
@@ -97,14 +94,6 @@ def _not_numbers(X: Any) -> list[str]:
     return [c.name for c in columns if c.kind == "datetime" or set(c.categories or ()) - {"False", "True", "0", "1"}]
 
 
-def is_classes(y: NDArray) -> bool:
-    """Whether a target is one of classes: words, booleans, or at most 20 distinct whole numbers."""
-    if y.dtype.kind not in "iuf":
-        return True
-    distinct = np.unique(y)
-    return len(distinct) <= MAX_CLASSES and bool((distinct == np.floor(distinct)).all())
-
-
 def target(y: Any, n_rows: int, task: str, name: str) -> tuple[Array, NDArray | None]:
     """The target as numbers, with its classes when it is one of classes; times are seconds.
 
@@ -123,12 +112,12 @@ def target(y: Any, n_rows: int, task: str, name: str) -> tuple[Array, NDArray | 
         raise ValueError(f"{name} requires y to be passed, but the target y is None")
     if task not in ("auto", "regression", "classification"):
         raise ValueError(f"task must be 'auto', 'regression' or 'classification', not {task!r}")
-    y, are_times = _values(y)
+    y, are_times = target_values(y)
     if len(y) != n_rows:
         raise ValueError(f"X has {n_rows} rows and y has {len(y)}; they must be the same rows")
     if y.dtype.kind in "iuf":
         assert_all_finite(y, input_name="y")
-    if task == "classification" or (task == "auto" and not are_times and is_classes(y)):
+    if task == "classification" or (task == "auto" and not are_times and are_classes(y)):
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
         _check_varies(len(classes), "class")
@@ -137,45 +126,6 @@ def target(y: Any, n_rows: int, task: str, name: str) -> tuple[Array, NDArray | 
         raise ValueError("y holds words, which are not numbers; encode it, or use task='classification'")
     _check_varies(len(np.unique(y)), "value")
     return y.astype(np.float64), None
-
-
-def _values(y: Any) -> tuple[NDArray, bool]:
-    """The target as an array of numbers, truths or words, and whether these numbers are times."""
-    if isinstance(y, Column):
-        if y.n_missing:
-            raise _has_missing(y.n_missing)
-        return (y.values, y.kind == "datetime") if y.categories is None else (np.array(y.categories)[y.values], False)
-    y = column_or_1d(y, warn=True)
-    if y.dtype.kind in "mM":
-        absent = int(np.count_nonzero(np.isnat(y)))
-    elif y.dtype.kind == "O":
-        absent = sum(map(is_absent, y))
-    else:
-        return y, False
-    if absent:
-        raise _has_missing(absent)
-    return _times(y.astype(f"{y.dtype.kind}8[us]")) if y.dtype.kind in "mM" else _of_objects(y)
-
-
-def _of_objects(y: NDArray) -> tuple[NDArray, bool]:
-    if any(isinstance(v, str) for v in y):
-        return y.astype(str), False
-    if all(isinstance(v, bool | np.bool_) for v in y):
-        return y.astype(bool), False
-    try:
-        return y.astype(np.float64), False
-    except (TypeError, ValueError):
-        return _times(y)
-
-
-def _times(y: NDArray) -> tuple[NDArray, bool]:
-    """Seconds, as a table reads times; objects that it does not know are text."""
-    column = read({"y": y}).column("y")
-    return (y.astype(str), False) if column.is_coded else (column.values, True)
-
-
-def _has_missing(n: int) -> ValueError:
-    return ValueError(f"y has {n} missing value{'s' if n > 1 else ''}; leave out those rows")
 
 
 def _check_varies(n_distinct: int, what: str) -> None:

@@ -27,8 +27,7 @@ from covey.generate.operators import (
     number,
     text_literal,
 )
-from covey.table import Column, FeatureTable, read
-from covey.table._infer import MISSING
+from covey.table import MISSING, Column, FeatureTable, read
 from covey.table._table import unknown_column
 
 _TRUTH = {"False": 0.0, "True": 1.0, "0": 0.0, "1": 1.0}

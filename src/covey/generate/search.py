@@ -588,7 +588,7 @@ def joint_worths(
 
     Up to 1000 trees of 16 leaves at a rate of 0.1 start from a constant, so that a formula can show that it explains
     more than the columns do, and stop 50 trees after the least held-out loss. Of fewer than 5,000 rows, each part is
-    held out in turn; the sum over the parts is the final order. Memory: one byte a row and candidate.
+    held out in turn; the sum over the parts is the final order. Memory: two bytes a row and candidate.
 
     Parameters
     ----------
@@ -801,7 +801,7 @@ class OpenFE(TransformerMixin, BaseEstimator):
     The published tool computes group statistics on training and test rows together; here they come from the training
     rows. Its released scorer fits the trees on the candidate alone (`with_columns=False`), and it orders by gain.
 
-    While candidates are scored, memory is that of the table and a few columns a worker; the joint model takes one byte
+    While candidates are scored, memory is that of the table and a few columns a worker; the joint model takes two bytes
     for each row and survivor, and 25 kB a survivor for the sums of its leaves (times the classes, when there are more
     than two).
 

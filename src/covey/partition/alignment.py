@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from covey.partition._channel import Channel, LocalNetwork, Traffic
 from covey.partition._inputs import take_rows
-from covey.table import Column
-from covey.table._infer import is_absent
+from covey.table import Column, is_absent
 
 _DIGEST = 32  # bytes of SHA-256, and of the salt
 _LARGEST_EXACT = 2**53  # beyond it a float no longer tells neighbouring whole numbers apart

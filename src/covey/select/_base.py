@@ -7,7 +7,6 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from numbers import Number
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -17,13 +16,12 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import get_tags
-from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import assert_all_finite, check_is_fitted, validate_data
 
 from covey.engine import resolve
 from covey.measure import AssociationMatrix
 from covey.measure._store import ColumnStore
 from covey.select._blocks import (
-    MAX_CLASSES,
     ColumnProfile,
     block_source,
     is_dask,
@@ -32,8 +30,7 @@ from covey.select._blocks import (
     streaming_rankers,
     take_columns,
 )
-from covey.table import BlockSource, Column, FeatureTable, read
-from covey.table._infer import is_absent
+from covey.table import BlockSource, Column, FeatureTable, are_classes, read, target_values
 
 Array = NDArray[np.float64]
 Cut = int | float | Literal["elbow", "all"]
@@ -199,27 +196,20 @@ def target_column(y: Any, kind: TargetKind = "auto") -> Column:
     """
     if kind not in ("auto", "numeric", "categorical"):
         raise ValueError(f"target_kind must be 'auto', 'numeric' or 'categorical', not {kind!r}")
-    if isinstance(y, Column):
-        if y.n_missing:
-            raise ValueError(f"y has {y.n_missing} missing values; leave out those rows")
-        if y.kind == "datetime":
-            return replace(y, kind="numeric")
-        if y.is_coded and (kind != "numeric" or y.kind == "categorical"):
+    name = y.name if isinstance(y, Column) else "y"
+    values, are_times = target_values(y)
+    if isinstance(y, Column) and y.is_coded:
+        if kind != "numeric" or y.kind == "categorical":
             _check_kind(kind, False)
             return y
-        name, y = y.name, y.values.astype(np.float64)
-    else:
-        name = "y"
-    values = column_or_1d(y, warn=True)
-    if values.dtype.kind in "mM":
-        return Column(name, "numeric", _seconds(values))
+        values = y.values
+    if are_times:
+        return Column(name, "numeric", values)
+    numbers = values.dtype.kind in "iufb"
     if values.dtype.kind in "iuf":
         assert_all_finite(values, input_name="y")
-    else:
-        values = _number_or_text(values)
-    numbers = values.dtype.kind in "iufb"
     _check_kind(kind, numbers)
-    if kind == "numeric" or (kind == "auto" and numbers and not _are_classes(values)):
+    if kind == "numeric" or (kind == "auto" and not are_classes(values)):
         return Column(name, "numeric", values.astype(np.float64))
     labels, codes = np.unique(values, return_inverse=True)
     words = tuple(f"{v:.15g}" if labels.dtype.kind == "f" else str(v) for v in labels)
@@ -229,30 +219,6 @@ def target_column(y: Any, kind: TargetKind = "auto") -> Column:
 def _check_kind(kind: TargetKind, is_number: bool) -> None:
     if kind == "numeric" and not is_number:
         raise ValueError("y holds words, which are not numbers; encode it, or use target_kind='categorical'")
-
-
-def _seconds(times: NDArray) -> Array:
-    """Times as seconds since 1970, durations as seconds."""
-    if np.isnat(times).any():
-        raise ValueError(f"y has {np.count_nonzero(np.isnat(times))} missing values; leave out those rows")
-    return times.astype(f"{times.dtype.kind}8[us]").astype(np.float64) / 1e6
-
-
-def _number_or_text(values: NDArray) -> NDArray:
-    """Values of any type as numbers where all are, else as text."""
-    if values.dtype.kind != "O":
-        return values
-    absent = sum(map(is_absent, values))
-    if absent:
-        raise ValueError(f"y has {absent} missing values; leave out those rows")
-    if all(isinstance(v, Number) and not isinstance(v, complex | np.complexfloating) for v in values):
-        return values.astype(np.float64)
-    return values.astype(str)
-
-
-def _are_classes(values: NDArray) -> bool:
-    distinct = np.unique(values)
-    return len(distinct) <= MAX_CLASSES and (distinct.dtype.kind != "f" or bool((distinct == np.floor(distinct)).all()))
 
 
 def numeric_block(table: FeatureTable) -> Array:

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covey.engine import Engine
-from covey.table import BlockSource, Column, FeatureTable, iter_blocks
+from covey.table import BlockSource, Column, FeatureTable, are_classes, iter_blocks
 from covey.table._table import unknown_column
 
-MAX_CLASSES = 20  # as in memory: whole numbers of more distinct values than this are numbers, not classes
 MAX_LEVELS = 2048  # most classes that numbers are counted as when they are asked to be classes
 
 
@@ -188,7 +187,7 @@ def read_target(source: BlockSource, found: BlockProfile, kind: str) -> tuple[Ta
     if kind == "numeric" and target.kind == "categorical":
         raise ValueError(f"y: {name!r} holds words, which are no numbers; encode it, or use target_kind='categorical'")
     values = None
-    if not coded and (kind == "categorical" or (kind == "auto" and _are_classes(list(found.classes)))):
+    if not coded and (kind == "categorical" or (kind == "auto" and _are_classes(found.classes))):
         if not found.classes:
             raise ValueError(f"y: {name!r} has more than {MAX_LEVELS} distinct values, too many classes; bin it")
         values = tuple(sorted(found.classes))
@@ -198,8 +197,9 @@ def read_target(source: BlockSource, found: BlockProfile, kind: str) -> tuple[Ta
     return out, target.kind if coded else ("numeric" if values is None else out.head()[name].kind)
 
 
-def _are_classes(values: Sequence[float]) -> bool:
-    return 0 < len(values) <= MAX_CLASSES and all(v == np.floor(v) for v in values)
+def _are_classes(counts: dict[float, int]) -> bool:
+    """As in memory; no counts are of too many values."""
+    return bool(counts) and are_classes(np.array(list(counts)))
 
 
 def _warn_of_lone_classes(name: str, classes: dict[float, int]) -> None:

@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csc_array
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
+from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from covey.measure._coding import Levels, code_column
 from covey.measure._store import ColumnStore
 from covey.select._base import Array, RankingSelector, unusable
-from covey.table import FeatureTable, read
+from covey.table import FeatureTable, is_absent, read, target_values
 
 Mask = NDArray[np.bool_]
 Query = Callable[[int, int], Any]
@@ -202,7 +202,7 @@ def group_members(groups: ArrayLike | None, n_features: int) -> csc_array:
         labels = np.asarray(groups)
         if labels.shape != (n_features,):
             raise ValueError(f"groups must have one label for each of the {n_features} columns, got {labels.shape}")
-        if _n_missing(labels):
+        if any(map(is_absent, labels)):
             raise ValueError("groups has missing labels; give each column one, also those that are asked alone")
         names, codes = np.unique(labels, return_inverse=True)
         n_groups = len(names)
@@ -212,13 +212,6 @@ def group_members(groups: ArrayLike | None, n_features: int) -> csc_array:
 def _columns_of(member: csc_array, group: int) -> NDArray[np.intp]:
     """Columns of one group, ascending."""
     return member.indices[member.indptr[group] : member.indptr[group + 1]]
-
-
-def _n_missing(values: NDArray) -> int:
-    """How many are None or NaN, of any type."""
-    if values.dtype.kind not in "Of":
-        return 0
-    return sum(value is None or bool(value != value) for value in values.tolist())
 
 
 def checked_costs(feature_costs: ArrayLike | None, n_groups: int) -> Array:
@@ -374,11 +367,9 @@ class DynamicClassifier(ClassifierMixin, BaseEstimator):
     def _classes(self, y: ArrayLike, n_rows: int) -> NDArray[np.int64]:
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        target = column_or_1d(y, warn=True)
+        target, _ = target_values(y)
         if target.dtype.kind in "fiu":
             assert_all_finite(target, input_name="y")
-        elif _n_missing(target):
-            raise ValueError(f"y has {_n_missing(target)} missing values; leave those rows out")
         check_classification_targets(target)
         if len(target) != n_rows:
             raise ValueError(f"X has {n_rows} rows and y has {len(target)}; they must be the same rows")
