@@ -730,6 +730,8 @@ def test_bins_of_many_columns_are_those_of_each():
             present = row[codes > 0]
             below = [np.searchsorted(alone.edges, x, side="right") for x in present]
             assert codes[codes > 0].tolist() == [1 + k for k in below]
+    far = np.array([-1.7e308, 0.0, 1.7e308] * 30)  # their difference is no number
+    assert Coder.learn(far, False).edges.tolist() == [0.0, 1.7e308]
     counts = np.bincount(Coder.learn(values[0], False)(values[0]).codes)[1:]
     assert len(counts) == 63
     assert counts.max() < 1.3 * counts.min()

@@ -90,13 +90,22 @@ def test_number_of_forests():
 def test_units_and_large_means_do_not_matter():
     x, y = product()
     one = ForestSelector(k=3, n_estimators=20, random_state=0).fit(x, y)
-    for other in (np.exp(x), 1e9 + x, 2.0**-700 * x):
-        np.testing.assert_array_equal(
-            ForestSelector(k=3, n_estimators=20, random_state=0).fit(other, y).scores_, one.scores_
-        )
+    again = ForestSelector(k=3, n_estimators=20, random_state=0).fit(2.0**-700 * x, y)
+    np.testing.assert_array_equal(again.scores_, one.scores_)
+    for other in (np.exp(3 * x), 1e9 + x, 1e308 * (x / np.abs(x).max())):
+        found = ForestSelector(k=2, n_estimators=20, random_state=0).fit(other, y)
+        assert set(found.ranking_.argsort()[:2]) == set(one.ranking_.argsort()[:2])
     np.testing.assert_allclose(
         ForestSelector(k=3, n_estimators=20, random_state=0).fit(x, 2.0**1000 * y).scores_, one.scores_
     )
+
+
+def test_a_few_far_values_do_not_hide_a_column():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 30))
+    y = x[:, 3] + 0.5 * rng.normal(size=400) > 0
+    x[:4, 3] = 1e9  # a cut at random between the ends of its range falls between these and all others
+    assert ForestSelector(k=1, random_state=0).fit(x, y).get_support(indices=True).tolist() == [3]
 
 
 def test_same_seed_same_result():

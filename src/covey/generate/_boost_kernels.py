@@ -146,8 +146,7 @@ def _sum_by_code(
             counts[at] += 1.0
             for k in range(n_outputs):
                 out[1 + k, at] += gradient[r, k]
-                if hessians_at > 0:
-                    out[hessians_at + k, at] += hessian[r, k]
+                out[hessians_at + k, at] += hessian[r, k]
 
 
 @njit(nogil=True, cache=True)

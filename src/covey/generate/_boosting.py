@@ -76,7 +76,7 @@ class Coder:
             return [cls(np.empty(0)) for _ in values]
         n_present = n - np.count_nonzero(np.isnan(values), axis=1)
         edges = np.take_along_axis(values, (places * n_present[:, None]).astype(np.int64), axis=1)
-        rising = np.diff(edges, axis=1, prepend=values[:, :1]) > 0  # of missing values alone, none
+        rising = edges > np.hstack([values[:, :1], edges[:, :-1]])  # of missing values alone, none
         return [cls(row[kept]) for row, kept in zip(edges, rising)]
 
     def __call__(self, values: Array) -> Coded:

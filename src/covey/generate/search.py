@@ -259,7 +259,7 @@ class FeatureBoostScorer(BaseEstimator):
         problem: Problem,
         without: Sequence[float | None],
     ) -> Array:
-        """The scores of several candidates, shape (n_candidates,)."""
+        """The scores of several candidates, shape (n_candidates,); what a search calls."""
         if not self.with_columns:
             return self.gains([[candidate] for candidate in candidates], problem)
         found = self.gains([[candidate, *own] for candidate, own in zip(candidates, columns)], problem)
@@ -521,7 +521,7 @@ def score_candidates(search: Search, candidates: Sequence[Expression], share: fl
         if isinstance(scorer, FeatureBoostScorer):
             scores[new] = scorer.scores(given, columns, block.problem, without)
         else:
-            scores[new] = [scorer(*each, block.problem, known) for *each, known in zip(given, columns, without)]
+            scores[new] = [scorer(*each, block.problem, gain) for *each, gain in zip(given, columns, without)]
         return scores, digests
 
     found = search.map_some(some, candidates)
@@ -706,9 +706,8 @@ def _joint_worth(
     block = search.block(1.0)
 
     def some(expressions: Sequence[Expression]) -> list[Coded]:
-        return [
-            Coded(c.codes, c.n_codes, c.categorical, np.empty(0)) for c in block.coded(expressions)
-        ]  # codes suffice
+        coded = block.coded(expressions)
+        return [Coded(c.codes, c.n_codes, c.categorical, np.empty(0)) for c in coded]  # the codes are enough
 
     given = [coded for each in search.map_some(some, [*candidates, *map(Variable, columns)]) for coded in each]
     problem = search.from_constant(block.problem)

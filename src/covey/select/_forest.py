@@ -111,6 +111,13 @@ def ranks_for_trees(x: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.asarray(rankdata(x, axis=0, nan_policy="omit"), dtype=np.float32)
 
 
+def values_for_trees(x: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Values less the middle of their range, in multiples of half of it, for the same reason; columns have a value."""
+    low, high = np.nanmin(x, axis=0) / 2.0, np.nanmax(x, axis=0) / 2.0  # halved first: the range may be no number
+    half = high - low
+    return np.asarray((x - (low + high)) / np.where(half > 0.0, half, 1.0), dtype=np.float32)
+
+
 def target_for_trees(target: Column) -> NDArray[Any]:
     """Classes as codes; numbers less their mean, in multiples of the largest deviation."""
     if target.is_coded:

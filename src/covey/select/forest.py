@@ -15,6 +15,7 @@ from covey.select._forest import (
     ranks_for_trees,
     seeded,
     target_for_trees,
+    values_for_trees,
 )
 from covey.table import Column, FeatureTable
 
@@ -26,7 +27,8 @@ class ForestSelector(RankingSelector):
 
     In a forest of all columns, those that say the same share their importance, and none of them looks important. As
     some leave, it falls to those that stay (recursive feature elimination). This goes on until one is left, so that
-    the best 3 of the best 50 are the best 3. Columns are replaced by their ranks, and categories by their codes;
+    the best 3 of the best 50 are the best 3. Half of the trees cut the values at random, which tells apart what lies
+    far away, and half their ranks, which a few far values cannot hide; categories are replaced by their codes, and
     missing values are a value of their own to the trees.
 
     Parameters
@@ -43,8 +45,8 @@ class ForestSelector(RankingSelector):
     min_samples_leaf : int
         Of the trees. Those that go on to single rows find columns of many values important that say nothing.
     estimator : estimator with ``feature_importances_``, optional
-        Grown in each round, with a seed of its own where it has a `random_state`. By default extremely randomised trees
-        that try the root of the number of columns at each split, of a numeric target a third of them.
+        Grown on ranks in each round, with a seed of its own where it has a `random_state`. By default extremely
+        randomised trees that try the root of the number of columns at each split, of a numeric target a third of them.
     target_kind : {"auto", "numeric", "categorical"}
         How to read `y`; ``"auto"``: words and at most 20 distinct whole numbers are classes.
     random_state : int, Generator or None
@@ -97,14 +99,16 @@ class ForestSelector(RankingSelector):
         self, table: FeatureTable, target: Column | None, association: AssociationMatrix | None
     ) -> Array | Scores:
         assert target is not None
-        x, y = ranks_for_trees(numeric_block(table)), target_for_trees(target)
+        x, y = numeric_block(table), target_for_trees(target)
+        forms = (ranks_for_trees(x),) if self.estimator is not None else (ranks_for_trees(x), values_for_trees(x))
         rng = np.random.default_rng(self.random_state)
         end = table.n_columns if self.k == "elbow" or self.threshold is not None else 1
         left, gone = np.arange(table.n_columns), np.empty(0, dtype=np.intp)
         scores = np.zeros(table.n_columns)
         self.n_forests_ = 0
         while True:
-            scores[left] = importances(self._model(target.is_coded, int(rng.integers(2**31))), x[:, left], y)
+            models = [self._model(target.is_coded, int(rng.integers(2**31))) for _ in forms]
+            scores[left] = np.mean([importances(m, form[:, left], y) for m, form in zip(models, forms)], axis=0)
             self.n_forests_ += 1
             order = left[np.argsort(-scores[left], kind="stable")]
             if len(left) <= end:
@@ -113,11 +117,13 @@ class ForestSelector(RankingSelector):
             left, gone = np.sort(order[:n_kept]), np.concatenate([order[n_kept:], gone])
 
     def _model(self, classes: bool, seed: int) -> Any:
+        """A forest of half of the trees, or the estimator."""
         if self.estimator is not None:
             return seeded(self.estimator, seed)
+        n = -(-self.n_estimators // 2)
         if classes:
-            return TreeAverageClassifier(self.n_estimators, self.min_samples_leaf, seed)
-        return TreeAverageRegressor(self.n_estimators, self.min_samples_leaf, seed, max_features=1 / 3)
+            return TreeAverageClassifier(n, self.min_samples_leaf, seed)
+        return TreeAverageRegressor(n, self.min_samples_leaf, seed, max_features=1 / 3)
 
     def _check_cut(self) -> None:
         super()._check_cut()
