@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import column_or_1d
 
 from covey.table._infer import is_absent
 from covey.table._read import read
@@ -47,6 +46,8 @@ def target_values(y: Any) -> tuple[NDArray, bool]:
         if y.n_missing:
             raise _has_missing(y.n_missing)
         return (y.values, y.kind == "datetime") if y.categories is None else (np.array(y.categories)[y.values], False)
+    from sklearn.utils.validation import column_or_1d  # covey.table is imported without scikit-learn
+
     y = column_or_1d(y, warn=True)
     if y.dtype.kind in "mM":
         absent = int(np.count_nonzero(np.isnat(y)))

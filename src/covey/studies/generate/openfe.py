@@ -40,8 +40,8 @@ def _any_gain(method: Any) -> Any:
     rng = np.random.default_rng(20)
 
     class Noise(method):
-        def gain(self, columns: Any, problem: Any) -> float:
-            return float(rng.random())
+        def gains(self, sets: Any, problem: Any) -> Array:
+            return rng.random(len(sets))
 
     return Noise
 
