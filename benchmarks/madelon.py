@@ -182,9 +182,10 @@ def _accuracy(name: str, budget: int) -> Row:
     mean = {tried: float(np.mean(found)) for tried, found in few.items()}
     work = f"{name}, {len(x):,} x {x.shape[1]:,}, a share of {share:g} held out: accuracy of a forest on 50 columns, "
     first = _tries_note(mine, peers, mean)
-    if not peers:
+    sides = [_finalists(side, mean) for side in (mine, peers)]
+    if not all(sides):
         return _row(f"{work}{SPLITS} splits", mine, peers, mean, first, None)
-    finalists = {tried.name for side in (mine, peers) for tried in _finalists(side, mean)}
+    finalists = {tried.name for side in sides for tried in side}
     mine, peers, found = _over_splits(x, y, share, range(100, 100 + FINAL_SPLITS), budget, finalists)
     mean = {tried: float(np.mean(reached)) for tried, reached in found.items()}
     best, theirs = _best(mine, mean), _best(peers, mean)

@@ -528,10 +528,8 @@ def boost(
             small_worth, large_worth = _worth(totals[small], n_outputs, l2), _worth(totals[large], n_outputs, l2)
             splits_small = totals[small, 0] >= 2.0 * min_rows
             for j in range(n_blocks):  # a block at a time, while its sums are near
-                own_flat, rest_flat = (
-                    cells[place[small]][offsets[j] : offsets[j + 1]],
-                    cells[place[large]][offsets[j] : offsets[j + 1]],
-                )
+                own_flat = cells[place[small]][offsets[j] : offsets[j + 1]]
+                rest_flat = cells[place[large]][offsets[j] : offsets[j + 1]]
                 own, rest = own_flat.reshape(n_planes, sizes[j]), rest_flat.reshape(n_planes, sizes[j])
                 _sum_by_code(blocks[j], n_lanes[j], rows, first[small], last[small], gradient, hessian, own)
                 for b in range(len(own_flat)):
@@ -600,8 +598,8 @@ def boost(
 
 @njit(nogil=True, cache=True)
 def gains(
-    blocks: NDArray[np.uint8],
     starts: NDArray[np.int64],
+    blocks: NDArray[np.uint8],
     n_lanes: NDArray[np.int64],
     n_codes: NDArray[np.int64],
     categorical: NDArray[np.bool_],

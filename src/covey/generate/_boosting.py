@@ -165,21 +165,7 @@ def grow(
     value = np.empty((n_trees, n_nodes, n_outputs))
     importance = np.zeros(blocks.columns.size)
     start, best, n_best = kernels.boost(
-        blocks.codes,
-        blocks.n_lanes,
-        blocks.n_codes,
-        blocks.categorical,
-        problem.y,
-        np.array(problem.init, order="C"),
-        problem.n_train,
-        problem.loss,
-        n_trees,
-        max_leaves,
-        learning_rate,
-        patience,
-        problem.min_rows,
-        l2,
-        _SMOOTH,
+        *_given(blocks, problem, n_trees, max_leaves, learning_rate, patience, l2),
         column,
         left,
         goes_left,
@@ -206,24 +192,16 @@ def gains(
     if not len(sets):
         return np.empty(0)
     blocks = _Blocks.of(sets)
-    return kernels.gains(
-        blocks.codes,
-        blocks.starts,
-        blocks.n_lanes,
-        blocks.n_codes,
-        blocks.categorical,
-        problem.y,
-        np.array(problem.init, order="C"),
-        problem.n_train,
-        problem.loss,
-        n_trees,
-        max_leaves,
-        learning_rate,
-        patience,
-        problem.min_rows,
-        l2,
-        _SMOOTH,
-    )
+    return kernels.gains(blocks.starts, *_given(blocks, problem, n_trees, max_leaves, learning_rate, patience, l2))
+
+
+def _given(
+    blocks: _Blocks, problem: Problem, n_trees: int, max_leaves: int, learning_rate: float, patience: int, l2: float
+) -> tuple[Any, ...]:
+    """What both kernels take, in their order."""
+    rows = (problem.y, np.array(problem.init, order="C"), problem.n_train, problem.loss)
+    settings = (n_trees, max_leaves, learning_rate, patience, problem.min_rows, l2, _SMOOTH)
+    return (blocks.codes, blocks.n_lanes, blocks.n_codes, blocks.categorical, *rows, *settings)
 
 
 @dataclass(frozen=True, eq=False)

@@ -389,18 +389,14 @@ class _Block(SomeRows):
         values = np.empty((len(numbers), n_rows))
         for row, j in zip(values, numbers):
             row[:] = self.numbers(expressions[j])
-        coders = iter(zip(Coder.of_numbers(values[:, :n]), values))
-        known = set(numbers)
-        found = []
-        for j, expression in enumerate(expressions):
-            if j in known:
-                coder, of_rows = next(coders)
-            else:
-                codes = self.groups(expression).codes
-                of_rows = np.where(codes < 0, np.nan, codes.astype(np.float64))
-                coder = Coder.learn(of_rows[:n], True)
-            found.append(coder(of_rows))
-        return found
+        coders = Coder.of_numbers(values[:, :n])
+        coded = {j: coder(row) for j, coder, row in zip(numbers, coders, values)}
+        return [coded[j] if j in coded else self._coded_category(e) for j, e in enumerate(expressions)]
+
+    def _coded_category(self, expression: Expression) -> Coded:
+        codes = self.groups(expression).codes
+        values = np.where(codes < 0, np.nan, codes.astype(np.float64))
+        return Coder.learn(values[: self.problem.n_train], True)(values)
 
     def column_coded(self, name: str) -> Coded:
         """A column as the trees take it, made once."""

@@ -6,12 +6,11 @@ from covey.table._infer import MISSING, clean_names, is_absent
 from covey.table._json import plain
 from covey.table._read import read
 from covey.table._table import KINDS, Column, FeatureTable, Kind, Note, unknown_column
-from covey.table._target import MAX_CLASSES, are_classes, target_values
+from covey.table._target import are_classes, target_values
 from covey.table._write import to_arrow, write
 
 __all__ = [
     "KINDS",
-    "MAX_CLASSES",
     "MISSING",
     "BlockSource",
     "Column",

@@ -87,7 +87,10 @@ def _of_objects(y: NDArray) -> tuple[NDArray, bool]:
 
 def _times(y: NDArray) -> tuple[NDArray, bool]:
     """Seconds, as a table reads times; objects that it does not know are text."""
-    column = read({"y": y}).column("y")
+    try:
+        column = read({"y": y}).column("y")
+    except TypeError:
+        return y.astype(str), False
     return (y.astype(str), False) if column.is_coded else (column.values, True)
 
 
